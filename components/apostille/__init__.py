@@ -1,0 +1,1 @@
+"""Apostille: a standard XMPP server as a messenger for governments."""

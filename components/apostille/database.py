@@ -1,0 +1,65 @@
+"""The engine and the one metadata that all rooms' tables register in.
+
+Knows how to open the database so that a commit is durable; refuses to know any table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from apostille.vocabulary import Fault
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def open_database(url: str) -> Engine:
+    """An engine on the database at `url` (SQLAlchemy's URL syntax).
+
+    SQLite files run with a write-ahead log and `synchronous=FULL`, so that a commit that returned is on the disk, and every
+    transaction of a writer begins as one (`BEGIN IMMEDIATE`), so that two writers meet at the start and not at the commit.
+
+    Raises:
+        Fault: the URL cannot be read or its driver is not installed.
+    """
+    try:
+        parsed = make_url(url)
+        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
+    except (SQLAlchemyError, ImportError) as error:
+        raise Fault(f"database: cannot use {url.split('@')[-1]!r}: {error}") from None
+    if parsed.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy, not the driver, says BEGIN
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    connection.exec_driver_sql("BEGIN" if options.get("reading") else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads: one snapshot, and no writer waits for it."""
+    with engine.connect().execution_options(reading=True) as connection, connection.begin():
+        yield connection

@@ -1,0 +1,185 @@
+"""The words that every room says, and nothing else.
+
+This module knows what an address, a standing, a message's facts and a verdict are. It refuses to know where any
+of them come from: no XMPP library, no database, no clock.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """A prepared bare JID (RFC 7622): what an official, a room or a host is called.
+
+    Build one from outside text only with `apostille.xmpp.address`, which prepares it, so that two spellings of one JID
+    are one address.
+
+    Attributes:
+        domain: the domainpart, never empty.
+        local: the localpart, escaped as XEP-0106 wants; empty for a host.
+    """
+
+    domain: str
+    local: str = ""
+
+    def __str__(self) -> str:
+        """The JID as it travels: `local@domain`, or the domain alone."""
+        return f"{self.local}@{self.domain}" if self.local else self.domain
+
+
+class Reason(enum.Enum):
+    """Why a question may not be asked; `apostille.xmpp` turns each into one stanza error."""
+
+    MALFORMED = "malformed"
+    FORBIDDEN = "forbidden"
+    UNKNOWN = "unknown"
+    CONFLICT = "conflict"
+    UNAVAILABLE = "unavailable"
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is a word of the field, not a programming error
+    """A question that may not be asked, with a sentence for the person who asked it.
+
+    A "no" to a question that may be asked is an answer, and is returned instead.
+    """
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.text = text
+
+
+class Fault(Exception):  # noqa: N818 - said of the environment: a server that is down, a file that cannot be read
+    """The environment is at fault (server down, file unreadable), with a sentence that names the thing and the mend."""
+
+
+class Standing(enum.Enum):
+    """What the directory says of an address."""
+
+    VERIFIED = "verified"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+    UNLISTED = "unlisted"
+
+
+class Party(enum.Enum):
+    """What an address is to the policy: the words of `from` and `to` in a rule."""
+
+    VERIFIED = "verified"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+    PUBLIC = "public"
+    ROOM = "room"
+    SERVICE = "service"
+    REMOTE = "remote"
+
+
+class Key(Protocol):
+    """One `<key/>` of an OMEMO header (XEP-0384): for which device, and how many bytes."""
+
+    @property
+    def rid(self) -> int: ...  # noqa: D102
+    @property
+    def length(self) -> int: ...  # noqa: D102
+    @property
+    def jid(self) -> str: ...  # noqa: D102
+
+
+class Envelope(Protocol):
+    """What a server can see of one OMEMO `<encrypted/>` (XEP-0384 0.3 and 0.8+); lengths are bytes, -1 if not base64."""
+
+    @property
+    def sid(self) -> int: ...  # noqa: D102
+    @property
+    def iv(self) -> int | None: ...  # noqa: D102
+    @property
+    def payload(self) -> int | None: ...  # noqa: D102
+    @property
+    def keys(self) -> Sequence[Key]: ...  # noqa: D102
+    @property
+    def digest(self) -> str: ...  # noqa: D102
+    @property
+    def strange(self) -> int: ...  # noqa: D102
+
+
+class Child(Protocol):
+    """One child element of a message: its name and how much it carries, never what.
+
+    `text` and `attributes` count bytes of character data and of attribute values in the whole subtree; `elements` counts
+    descendants; `sha256` (hex) is there for a plaintext `<body/>` only.
+    """
+
+    @property
+    def namespace(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def text(self) -> int: ...  # noqa: D102
+    @property
+    def attributes(self) -> int: ...  # noqa: D102
+    @property
+    def elements(self) -> int: ...  # noqa: D102
+    @property
+    def sha256(self) -> str: ...  # noqa: D102
+    @property
+    def envelope(self) -> Envelope | None: ...  # noqa: D102
+
+
+class Message(Protocol):
+    """The facts of one message, as the server gathered them; JIDs are prepared by the server."""
+
+    @property
+    def sender(self) -> str: ...  # noqa: D102
+    @property
+    def recipient(self) -> str: ...  # noqa: D102
+    @property
+    def type(self) -> str: ...  # noqa: D102
+    @property
+    def flow(self) -> str: ...  # noqa: D102
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def origin_id(self) -> str: ...  # noqa: D102
+    @property
+    def room(self) -> str: ...  # noqa: D102
+    @property
+    def text(self) -> int: ...  # noqa: D102
+    @property
+    def children(self) -> Sequence[Child]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the policy says of one message.
+
+    Attributes:
+        passes: whether the message may go on.
+        code: stable word for software (`plaintext`, `no-keys`, ...), empty when there is nothing to say.
+        text: a sentence for the person, empty when there is nothing to say.
+        rule: name of the policy rule that decided, empty when none matched.
+        recorded: whether the ledger must hold the message before it goes on (content-free stanzas are not kept).
+        notice: the message passes, but its sender is to be told `text` (stage "warn").
+    """
+
+    passes: bool
+    code: str = ""
+    text: str = ""
+    rule: str = ""
+    recorded: bool = True
+    notice: bool = False
+
+
+def bare(jid: str) -> str:
+    """The bare form of a prepared JID (RFC 7622 section 3): everything before the first slash."""
+    return jid.partition("/")[0]
+
+
+def domain(jid: str) -> str:
+    """The domainpart of a prepared JID; in a prepared one no `@` can stand after the first."""
+    head = bare(jid)
+    return head.rpartition("@")[2]

@@ -1,0 +1,1 @@
+"""Apostille's own XMPP extensions; needs slixmpp and nothing else."""
