@@ -1,0 +1,1 @@
+"""Every message asks here before it goes on."""

@@ -1,0 +1,89 @@
+"""The gate as an XMPP component: question in, verdicts out.
+
+Knows `apostille:gate:0` and who may ask; refuses to judge. Only the served hosts may ask: a question writes to the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from apostille_xep.gate.stanza import ASK, Archived, Garbled, Passed, Question, Refused, Unreadable, read_ask
+
+from apostille.gate.rules import UNREADABLE, Outcome
+from apostille.gate.service import Gate
+from apostille.xmpp import Component
+
+log = logging.getLogger(__name__)
+
+_ERROR_TYPES = {"sender-suspended": "cancel", "sender-expired": "cancel", "recipient-not-verified": "cancel", "no-rule": "cancel"}
+
+
+class GateComponent(Component):
+    """Answers the served hosts. One worker thread judges batch after batch, in the order of the questions."""
+
+    def __init__(self, jid: str, secret: str, address: tuple[str, int], gate: Gate, hosts: Collection[str]) -> None:
+        super().__init__(jid, secret, *address)
+        self._gate = gate
+        self._hosts = frozenset(hosts)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="gate")
+        self._told: set[str] = set()
+        self.register_plugin("apostille_gate", module="apostille_xep.gate")
+        self.add_event_handler("apostille_gate_ask", self._on_ask)
+
+    async def _on_ask(self, iq: Any) -> None:
+        wire = self.plugin["apostille_gate"]
+        if iq.xml.get("from") not in self._hosts:
+            log.warning("a question from %s, which is no served host, was refused", iq.xml.get("from"))
+            wire.cannot_answer(iq, "auth", "forbidden")
+            return
+        connection = self.transport
+        try:
+            verdicts, notices = await asyncio.get_running_loop().run_in_executor(self._worker, self._answer, iq)
+        except Unreadable as error:
+            self._tell_once(f"a question could not be read: {error}")
+            wire.cannot_answer(iq, "modify", "bad-request")
+            return
+        except Exception:  # whatever went wrong, the server must hear that nothing was kept
+            log.exception("a batch could not be judged; its senders are told to try again")
+            wire.cannot_answer(iq, "wait", "internal-server-error")
+            return
+        if connection is not None and connection is self.transport:  # an answer for a connection that is gone is nobody's
+            wire.answer(iq, verdicts)
+            self._send_notices(notices)
+
+    def _answer(self, iq: Any) -> tuple[list[Passed | Refused], list[tuple[str, str]]]:
+        parts = list(read_ask(iq.xml.find(ASK)))
+        questions = [part for part in parts if isinstance(part, Question)]
+        filed = [(part.record, part.by, part.id) for part in parts if isinstance(part, Archived)]
+        outcomes = self._gate.judge(questions, filed)
+        verdicts = [_verdict(question, outcome) for question, outcome in zip(questions, outcomes, strict=True)]
+        return verdicts + self._garbled(parts), self._gate.notices(questions, outcomes)
+
+    def _garbled(self, parts: Sequence[Any]) -> list[Passed | Refused]:
+        garbled = [part for part in parts if isinstance(part, Garbled)]
+        for part in garbled:
+            self._tell_once(f"facts that cannot be read: {part.why}")
+        return [Refused(part.ref, "unreadable-facts", UNREADABLE, "cancel") for part in garbled]
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told and len(self._told) < 1000:
+            self._told.add(text)
+            log.error("%s (said once)", text)
+
+    def _send_notices(self, notices: Sequence[tuple[str, str]]) -> None:
+        for to, text in notices:
+            self.send_raw(
+                f'<message type="chat" from={quoteattr(str(self.boundjid))} to={quoteattr(to)}><body>{escape(text)}</body></message>'
+            )
+
+
+def _verdict(question: Question, outcome: Outcome) -> Passed | Refused:
+    verdict = outcome.verdict
+    if verdict.passes:
+        return Passed(question.ref, outcome.record)
+    return Refused(question.ref, verdict.code, verdict.text, _ERROR_TYPES.get(verdict.code, "modify"))

@@ -1,0 +1,60 @@
+"""What is written down of a message that passes.
+
+Knows how facts and a verdict become a record; refuses to keep what no complaint needs: text, names of devices, errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apostille.record import Body, Encrypted, Judged, commitment, resource_mark
+from apostille.vocabulary import Message, Verdict, bare
+
+UNREADABLE = "Not delivered: the message could not be checked, as its parts could not be understood."
+NOTICE_PAUSE = 3_600_000  # milliseconds between two notices of the same kind to the same person
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A verdict, and the place of its record in the ledger (None: nothing is kept)."""
+
+    verdict: Verdict
+    record: int | None = None
+
+
+def judged(message: Message, verdict: Verdict, at: int, salt: bytes) -> Judged:
+    """The record of a message that passes at Unix time `at` (milliseconds); `salt` blinds the hashes of plaintext bodies."""
+    return Judged(
+        at=at,
+        sender=bare(message.sender),
+        recipient=bare(message.recipient),
+        resource=resource_mark(message.sender),
+        type=message.type,
+        flow=message.flow,
+        id=message.id,
+        origin_id=message.origin_id,
+        room=message.room,
+        policy=verdict.rule,
+        code=verdict.code,
+        bodies=tuple(
+            Body(commitment(salt, child.sha256), child.text)
+            for child in message.children
+            if child.sha256 and child.text
+        ),
+        encrypted=tuple(
+            Encrypted(
+                child.namespace,
+                child.envelope.digest,
+                child.envelope.sid,
+                child.envelope.payload or 0,
+                tuple(key.rid for key in child.envelope.keys),
+            )
+            for child in message.children
+            if child.envelope is not None
+        ),
+    )
+
+
+def notice_due(last: int | None, now: int) -> bool:
+    """Whether a person may be told again (both in milliseconds)."""
+    return last is None or now - last >= NOTICE_PAUSE

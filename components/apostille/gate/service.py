@@ -1,0 +1,81 @@
+"""Judging a batch: policy, then ledger, then the answer; in that order, always.
+
+Declares the two ports that it needs of other rooms; refuses to know how either works. Nothing is answered before what must
+be kept is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from apostille.gate.rules import Outcome, judged, notice_due
+from apostille.record import Filed, Record
+from apostille.vocabulary import Message, Verdict, bare
+
+_NOTICES_REMEMBERED = 10_000
+
+
+class Policy(Protocol):
+    """Says what is to be done with a message."""
+
+    def judge(self, message: Message) -> Verdict:
+        """The verdict for one message."""
+        ...
+
+
+class Ledger(Protocol):
+    """Keeps records, durably and in order."""
+
+    def keep(self, records: Sequence[tuple[Record, bytes]]) -> int:
+        """Keep records, each with its salt (b"" for none), in one durable step; the place of the first is returned."""
+        ...
+
+
+class Gate:
+    """The use cases of the gate."""
+
+    def __init__(self, policy: Policy, ledger: Ledger, clock: Callable[[], int], salt: Callable[[], bytes]) -> None:
+        """`clock` gives Unix milliseconds, `salt` fresh random bytes."""
+        self._policy = policy
+        self._ledger = ledger
+        self._clock = clock
+        self._salt = salt
+        self._noticed: dict[tuple[str, str], int] = {}
+
+    def judge(self, messages: Sequence[Message], filed: Sequence[tuple[int, str, str]] = ()) -> list[Outcome]:
+        """One outcome per message, in order, after everything that passes and must be kept is in the ledger.
+
+        `filed` are archive ids of earlier messages: (place of the record, archive's JID, stanza-id).
+
+        Raises:
+            whatever the ledger raises when it cannot keep the batch: then nothing of it may be delivered.
+        """
+        now = self._clock()
+        verdicts = [self._policy.judge(message) for message in messages]
+        kept: list[tuple[Record, bytes]] = [(Filed(now, of, by, id_), b"") for of, by, id_ in filed]
+        places: list[int | None] = []
+        for message, verdict in zip(messages, verdicts, strict=True):
+            if verdict.passes and verdict.recorded:
+                places.append(len(kept))
+                salt = self._salt() if any(child.sha256 and child.text for child in message.children) else b""
+                kept.append((judged(message, verdict, now, salt), salt))
+            else:
+                places.append(None)
+        first = self._ledger.keep(kept) if kept else 0  # durable from here on
+        return [
+            Outcome(verdict, None if place is None else first + place) for verdict, place in zip(verdicts, places, strict=True)
+        ]
+
+    def notices(self, messages: Sequence[Message], outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+        """Whom to tell what under the stage "warn": (bare JID, text); each person hears each kind once an hour."""
+        now = self._clock()
+        due = []
+        for message, outcome in zip(messages, outcomes, strict=True):
+            key = (bare(message.sender), outcome.verdict.code)
+            if outcome.verdict.notice and notice_due(self._noticed.get(key), now):
+                if len(self._noticed) >= _NOTICES_REMEMBERED:
+                    self._noticed.clear()
+                self._noticed[key] = now
+                due.append((key[0], outcome.verdict.text))
+        return due

@@ -1,0 +1,205 @@
+"""The policy: rules in order, the first that fits decides, none that fits refuses.
+
+Knows what a rule is and what it says of a message between two parties; refuses to know where rules are kept or who is an
+official. An empty policy refuses everything.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from apostille.policy.stanzas import Content, Kind, examine
+from apostille.vocabulary import Message, Party, Reason, Refusal, Verdict
+
+
+class Stage(enum.Enum):
+    """How a rule is meant: watch only, pass and tell the sender, or refuse."""
+
+    OBSERVE = "observe"
+    WARN = "warn"
+    ENFORCE = "enforce"
+
+
+class Requirement(enum.Enum):
+    """What a rule asks of a message."""
+
+    OMEMO = "omemo"
+    NOTHING = "nothing"
+
+
+class Setting(enum.Enum):
+    """Where a message is said."""
+
+    CHAT = "chat"
+    GROUPCHAT = "groupchat"
+    PRIVATE = "private"
+
+
+_ALL_SETTINGS = frozenset(Setting)
+_VERSIONS = frozenset(("0.3", "2"))
+_EXTRAS = frozenset(("subject",))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: for messages from these parties to those, said there, this much is required, at this stage."""
+
+    name: str
+    senders: frozenset[Party]
+    recipients: frozenset[Party]
+    require: Requirement = Requirement.OMEMO
+    stage: Stage = Stage.ENFORCE
+    settings: frozenset[Setting] = _ALL_SETTINGS
+    versions: frozenset[str] = _VERSIONS
+    extras: frozenset[str] = frozenset()
+
+    def fits(self, sender: Party, recipient: Party, setting: Setting) -> bool:
+        """Whether this rule speaks of such a message."""
+        return sender in self.senders and recipient in self.recipients and setting in self.settings
+
+    def judge(self, message: Message) -> Verdict:
+        """The verdict of this rule, its stage applied."""
+        content = examine(message, self.extras)
+        code, text = self._objection(content)
+        if not code:
+            return Verdict(True, rule=self.name, recorded=content.kind is not Kind.EMPTY)
+        if self.stage is Stage.ENFORCE:
+            return Verdict(False, code, text, self.name)
+        return Verdict(True, code, text, self.name, notice=self.stage is Stage.WARN)
+
+    def _objection(self, content: Content) -> tuple[str, str]:
+        if self.require is Requirement.NOTHING:
+            return "", ""
+        if content.objections:
+            first = content.objections[0]
+            return first.code, TEXTS[first.code].format(where=first.where)
+        if not content.versions <= self.versions:
+            return "version", TEXTS["version"].format(where=" or ".join(sorted(self.versions)))
+        return "", ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Rules in order."""
+
+    rules: tuple[Rule, ...] = field(default=())
+
+    def judge(self, message: Message, sender: Party, recipient: Party) -> Verdict:
+        """What is to be done with a message between these parties. Errors (RFC 6121 section 5.2.2) only answer what passed before."""
+        if message.type == "error" and any(
+            child.name == "error" and child.namespace == "jabber:client" for child in message.children
+        ):
+            return Verdict(True, rule="errors", recorded=False)
+        setting = setting_of(message)
+        for rule in self.rules:
+            if rule.fits(sender, recipient, setting):
+                return rule.judge(message)
+        code = _no_rule(sender, recipient)
+        return Verdict(False, code, TEXTS[code])
+
+
+def setting_of(message: Message) -> Setting:
+    """Where a message is said: in a room to all, in a room to one, or outside rooms."""
+    if not message.room:
+        return Setting.CHAT
+    return Setting.GROUPCHAT if message.type == "groupchat" else Setting.PRIVATE
+
+
+def _no_rule(sender: Party, recipient: Party) -> str:
+    if sender is Party.SUSPENDED:
+        return "sender-suspended"
+    if sender is Party.EXPIRED:
+        return "sender-expired"
+    if recipient in (Party.SUSPENDED, Party.EXPIRED):
+        return "recipient-not-verified"
+    return "no-rule"
+
+
+# What a person reads: what happened, and the next step.
+TEXTS: Mapping[str, str] = {
+    "plaintext": "Not delivered: messages between officials must be encrypted. Turn on OMEMO encryption for this chat, then send it again.",
+    "plaintext-beside": "Not delivered: the message carried readable text beside its encrypted part. Send it again with a current "
+    "version of your client.",
+    "no-keys": "Not delivered: the encrypted message was made for no device at all. Check that your contact's OMEMO devices are "
+    "known to your client, then send it again.",
+    "encrypted-malformed": "Not delivered: the encrypted part of the message is damaged. Send it again with a current version of your client.",
+    "hidden-text": "Not delivered: the message carried text outside of its elements. Send it again with a current version of your client.",
+    "subject": "Not delivered: a subject can be read by the server and is not allowed here. Write it into the encrypted message instead.",
+    "too-much": "Not delivered: a part of the message that is not encrypted ({where}) carries more than it may.",
+    "unknown-element": "Not delivered: the message has a part that is not encrypted and may be readable ({where}). "
+    "Turn that function off in your client, then send it again.",
+    "version": "Not delivered: this chat asks for OMEMO version {where}.",
+    "sender-suspended": "Not delivered: your entry in the directory of officials is suspended. Ask your registrar.",
+    "sender-expired": "Not delivered: your entry in the directory of officials has expired. Ask your registrar to renew it.",
+    "recipient-not-verified": "Not delivered: the person you wrote to is not a verified official at present.",
+    "no-rule": "Not delivered: the rules of this server do not provide for messages between you and this address.",
+}
+
+
+# ---- reading a policy ---------------------------------------------------------------------------------------------------
+
+_KEYS = frozenset(("name", "from", "to", "require", "stage", "kinds", "versions", "extras"))
+
+
+def read_policy(document: Mapping[str, Any], origin: str) -> Policy:
+    """The policy in a parsed TOML document; `origin` names the file in errors.
+
+    Raises:
+        Refusal: an unknown key, a wrong type or an unknown word, with the rule, the key and what would be right.
+    """
+    unknown = sorted(set(document) - {"rule"})
+    if unknown:
+        raise Refusal(Reason.MALFORMED, f"{origin}: unknown key {unknown[0]!r}; a policy is a list of [[rule]] tables")
+    tables = document.get("rule", [])
+    if not isinstance(tables, list):
+        raise Refusal(Reason.MALFORMED, f"{origin}: write each rule as [[rule]], with two brackets")
+    rules = tuple(_rule(table, f"{origin}: rule {number}") for number, table in enumerate(tables, 1))
+    names = [rule.name for rule in rules]
+    for name in names:
+        if names.count(name) > 1:
+            raise Refusal(Reason.MALFORMED, f"{origin}: two rules are named {name!r}; verdicts name the rule, so each needs its own")
+    return Policy(rules)
+
+
+def _rule(table: Any, where: str) -> Rule:
+    if not isinstance(table, dict):
+        raise Refusal(Reason.MALFORMED, f"{where}: is not a table; write [[rule]]")
+    unknown = sorted(set(table) - _KEYS)
+    if unknown:
+        raise Refusal(Reason.MALFORMED, f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}")
+    name = table.get("name")
+    if not isinstance(name, str) or not name:
+        raise Refusal(Reason.MALFORMED, f"{where}: needs a name")
+    where = f"{where} ({name})"
+    return Rule(
+        name=name,
+        senders=frozenset(map(Party, _words(table, "from", where, [party.value for party in Party], None))),
+        recipients=frozenset(map(Party, _words(table, "to", where, [party.value for party in Party], None))),
+        require=Requirement(_word(table, "require", where, [one.value for one in Requirement], "omemo")),
+        stage=Stage(_word(table, "stage", where, [one.value for one in Stage], "enforce")),
+        settings=frozenset(map(Setting, _words(table, "kinds", where, [one.value for one in Setting], [s.value for s in Setting]))),
+        versions=frozenset(_words(table, "versions", where, sorted(_VERSIONS), sorted(_VERSIONS))),
+        extras=frozenset(_words(table, "extras", where, sorted(_EXTRAS), [])),
+    )
+
+
+def _word(table: Mapping[str, Any], key: str, where: str, known: Sequence[str], default: str) -> str:
+    value = table.get(key, default)
+    if not isinstance(value, str) or value not in known:
+        raise Refusal(Reason.MALFORMED, f"{where}: {key} = {value!r}; should be one of {', '.join(known)}")
+    return value
+
+
+def _words(table: Mapping[str, Any], key: str, where: str, known: Sequence[str], default: list[str] | None) -> list[str]:
+    value = table.get(key, default)
+    if value is None:
+        raise Refusal(Reason.MALFORMED, f"{where}: needs {key}, a list of {', '.join(known)}")
+    if not isinstance(value, list):
+        raise Refusal(Reason.MALFORMED, f"{where}: {key} should be a list of {', '.join(known)}")
+    for word in value:
+        if not isinstance(word, str) or word not in known:
+            raise Refusal(Reason.MALFORMED, f"{where}: {key} holds {word!r}; known are {', '.join(known)}")
+    return value

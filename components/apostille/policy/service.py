@@ -1,0 +1,65 @@
+"""Judging a message: who the two parties are, and what the policy says of them.
+
+Knows the served hosts and asks the directory; refuses to know how either is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from apostille.policy.rules import Policy
+from apostille.vocabulary import Message, Party, Standing, Verdict, bare, domain
+
+
+class Directory(Protocol):
+    """Who is a verified official on a day; `jid` is a prepared bare JID."""
+
+    def standing(self, jid: str, day: date) -> Standing:
+        """What the directory says of an address."""
+        ...
+
+
+_PARTIES = {
+    Standing.VERIFIED: Party.VERIFIED,
+    Standing.SUSPENDED: Party.SUSPENDED,
+    Standing.EXPIRED: Party.EXPIRED,
+    Standing.UNLISTED: Party.PUBLIC,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Which domains are whose: the officials' own, the rooms', and the components' (gate, rosters, ...)."""
+
+    officials: str
+    rooms: frozenset[str]
+    services: frozenset[str]
+
+
+class Judge:
+    """Says what is to be done with a message. Cheap: called for every message of a server."""
+
+    def __init__(self, policy: Policy, directory: Directory, hosts: Hosts, today: Callable[[], date]) -> None:
+        self._policy = policy
+        self._directory = directory
+        self._hosts = hosts
+        self._today = today
+
+    def party(self, jid: str) -> Party:
+        """What a prepared JID is to the policy."""
+        address = bare(jid)
+        host = domain(address)
+        if host in self._hosts.rooms:
+            return Party.ROOM
+        if address == host:
+            return Party.SERVICE if host == self._hosts.officials or host in self._hosts.services else Party.REMOTE
+        if host == self._hosts.officials:
+            return _PARTIES[self._directory.standing(address, self._today())]
+        return Party.SERVICE if host in self._hosts.services else Party.REMOTE
+
+    def judge(self, message: Message) -> Verdict:
+        """The verdict for one message."""
+        return self._policy.judge(message, self.party(message.sender), self.party(message.recipient))

@@ -1,0 +1,172 @@
+"""The stanza table: which parts of a message are content, which are not, and which are neither known nor let through.
+
+Knows every element that official clients send beside their text, with how much each may carry (XEP by XEP, the table of
+docs/explanation/policy.md); refuses to know who writes to whom. An element that is in no row may hold readable content, and
+counts as such.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from apostille.policy.fallbacks import FALLBACKS
+from apostille.vocabulary import Child, Envelope, Message
+
+OMEMO_0_3 = "eu.siacs.conversations.axolotl"
+OMEMO_2 = "urn:xmpp:omemo:2"
+VERSIONS = {OMEMO_0_3: "0.3", OMEMO_2: "2"}
+
+_ID_LIMIT = 256  # bytes of an id attribute; clients use UUIDs, the rest would be a hiding place
+_LANG_LIMIT = 35  # RFC 5646 section 4.4.1: the longest language tag that software must take
+_KEY_BYTES = range(32, 4097)  # a ratchet message: neither empty nor a place for a letter
+_GCM_IV_BYTES = (12, 16)  # XEP-0384 0.3 section 4.6; some clients still send 16
+_AES_BLOCK = 16
+_DEVICE_IDS = range(1, 2**31)  # XEP-0384 section 4.1
+
+
+class Kind(enum.Enum):
+    """What a message is, taken as a whole."""
+
+    EMPTY = "empty"  # nothing that a person could have written
+    ENCRYPTED = "encrypted"
+    READABLE = "readable"  # holds, or may hold, something that the server could read
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """One thing in a message that end-to-end encryption does not cover, by stable code, with the element's name where one is to blame."""
+
+    code: str
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What `examine` found. `versions` are the OMEMO versions of the encrypted parts; `objections` the gravest first."""
+
+    kind: Kind
+    versions: frozenset[str]
+    objections: tuple[Objection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How much one element may carry without being content: bytes of text, bytes of attribute values, descendants."""
+
+    text: int = 0
+    attributes: int = 0
+    elements: int = 0
+
+
+_MARK = Row(attributes=_ID_LIMIT)
+_TABLE: dict[tuple[str, str], Row] = {
+    ("jabber:client", "thread"): Row(text=128, attributes=128),
+    ("http://jabber.org/protocol/chatstates", "active"): Row(),
+    ("http://jabber.org/protocol/chatstates", "composing"): Row(),
+    ("http://jabber.org/protocol/chatstates", "paused"): Row(),
+    ("http://jabber.org/protocol/chatstates", "inactive"): Row(),
+    ("http://jabber.org/protocol/chatstates", "gone"): Row(),
+    ("urn:xmpp:receipts", "request"): Row(),
+    ("urn:xmpp:receipts", "received"): _MARK,
+    ("urn:xmpp:chat-markers:0", "markable"): Row(),
+    ("urn:xmpp:chat-markers:0", "received"): _MARK,
+    ("urn:xmpp:chat-markers:0", "displayed"): _MARK,
+    ("urn:xmpp:chat-markers:0", "acknowledged"): _MARK,
+    ("urn:xmpp:hints", "store"): Row(),
+    ("urn:xmpp:hints", "no-store"): Row(),
+    ("urn:xmpp:hints", "no-permanent-store"): Row(),
+    ("urn:xmpp:hints", "no-copy"): Row(),
+    ("urn:xmpp:carbons:2", "private"): Row(),
+    ("urn:xmpp:sid:0", "origin-id"): _MARK,
+    ("urn:xmpp:sid:0", "stanza-id"): Row(attributes=1024),
+    ("urn:xmpp:occupant-id:0", "occupant-id"): _MARK,
+    ("urn:xmpp:delay", "delay"): Row(attributes=1200),
+    ("http://jabber.org/protocol/nick", "nick"): Row(text=64),
+    ("urn:xmpp:eme:0", "encryption"): Row(attributes=96),  # says "encrypted", proves nothing
+    ("urn:xmpp:message-correct:0", "replace"): _MARK,
+    ("urn:xmpp:message-retract:1", "retract"): _MARK,
+    ("urn:xmpp:message-attaching:1", "attach-to"): _MARK,
+    ("urn:xmpp:reply:0", "reply"): Row(attributes=1200),
+    ("urn:xmpp:fallback:0", "fallback"): Row(attributes=160, elements=2),
+    ("http://jabber.org/protocol/muc#user", "x"): Row(),  # the mark of a private message from a room
+    ("urn:xmpp:attention:0", "attention"): Row(),
+}
+# A room's subject is readable by nature: only a rule that lists the extra "subject" lets it pass.
+_SUBJECT = ("jabber:client", "subject")
+_BODY = ("jabber:client", "body")
+_ORDER = ("plaintext", "plaintext-beside", "encrypted-malformed", "no-keys", "hidden-text", "subject", "too-much", "unknown-element")
+
+
+def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
+    """What a message holds, by the stanza table.
+
+    `extras` are what a rule allows beyond it: "subject" (a room's subject in clear).
+    """
+    envelopes: list[tuple[str, Envelope]] = []
+    bodies: list[Child] = []
+    objections: list[Objection] = []
+    subject = False
+    if message.text:
+        objections.append(Objection("hidden-text"))
+    if len(message.id.encode()) > _ID_LIMIT or len(message.origin_id.encode()) > _ID_LIMIT:
+        objections.append(Objection("too-much", "id"))
+    for child in message.children:
+        key = (child.namespace, child.name)
+        if key == _BODY:
+            bodies.append(child)
+        elif child.envelope is not None and child.name == "encrypted" and child.namespace in VERSIONS:
+            envelopes.append((child.namespace, child.envelope))
+            objections += _shape_of(child.namespace, child.envelope)
+        elif key == _SUBJECT and "subject" in extras and message.type == "groupchat":
+            subject = True
+        else:
+            objections += _row_of(child)
+    objections += _bodies(bodies, envelopes)
+    if subject and bodies:
+        objections.append(Objection("subject", "{jabber:client}subject"))  # XEP-0045 8.1: a change of subject has no body
+    objections.sort(key=lambda one: _ORDER.index(one.code))
+    if objections or subject:
+        kind = Kind.READABLE
+    else:
+        kind = Kind.ENCRYPTED if envelopes else Kind.EMPTY
+    return Content(kind, frozenset(VERSIONS[namespace] for namespace, _ in envelopes), tuple(objections))
+
+
+def _row_of(child: Child) -> list[Objection]:
+    name = f"{{{child.namespace}}}{child.name}"
+    row = _TABLE.get((child.namespace, child.name))
+    if row is None:
+        return [Objection("subject" if (child.namespace, child.name) == _SUBJECT else "unknown-element", name)]
+    if child.text > row.text or child.attributes > row.attributes or child.elements > row.elements:
+        return [Objection("too-much", name)]
+    return []
+
+
+def _bodies(bodies: list[Child], envelopes: list[tuple[str, Envelope]]) -> list[Objection]:
+    found: list[Objection] = []
+    for body in bodies:
+        if body.elements or body.attributes > _LANG_LIMIT:
+            found.append(Objection("too-much", "{jabber:client}body"))
+        elif body.text and not envelopes:
+            found.append(Objection("plaintext"))
+        elif body.text and body.sha256 not in FALLBACKS:
+            found.append(Objection("plaintext-beside"))
+    return found
+
+
+def _shape_of(namespace: str, envelope: Envelope) -> list[Objection]:
+    if not envelope.keys:
+        return [Objection("no-keys")]
+    sound = (
+        not envelope.strange
+        and envelope.sid in _DEVICE_IDS
+        and all(key.rid in _DEVICE_IDS and key.length in _KEY_BYTES for key in envelope.keys)
+    )
+    if namespace == OMEMO_0_3:
+        sound = sound and (envelope.payload is None or (envelope.payload >= 1 and envelope.iv in _GCM_IV_BYTES))
+        sound = sound and (envelope.iv is None or envelope.iv in _GCM_IV_BYTES)
+    else:
+        sound = sound and (envelope.payload is None or (envelope.payload >= _AES_BLOCK and envelope.payload % _AES_BLOCK == 0))
+        sound = sound and all(key.jid for key in envelope.keys)
+    return [] if sound else [Objection("encrypted-malformed", f"{{{namespace}}}encrypted")]

@@ -1,0 +1,178 @@
+-- The facts of a message: what may be told about it without telling what it says.
+--
+-- Knows how to measure a stanza and how to digest OMEMO headers (docs/reference/protocol/digest.md).
+-- Refuses to judge: names, lengths and digests leave this file, never character data of a message.
+
+local st = require "util.stanza";
+local hashes = require "util.hashes";
+local encodings = require "util.encodings";
+local struct = require "util.struct";
+
+local base64_decode = encodings.base64.decode;
+local sha256 = hashes.sha256;
+
+local xmlns_gate = "apostille:gate:0";
+local xmlns_sid = "urn:xmpp:sid:0";
+local xmlns_omemo_legacy = "eu.siacs.conversations.axolotl";
+local xmlns_omemo_2 = "urn:xmpp:omemo:2";
+
+-- Attributes that a server itself reads or sets on a message; the bytes of all others are counted as loose text.
+local known_attributes = { from = true, to = true, type = true, id = true, ["xml:lang"] = true, xmlns = true };
+
+local function is_blank(text)
+	return not text:find("[^ \t\r\n]");
+end
+
+-- Bytes of character data, bytes of attribute values, and number of descendants, of a whole subtree.
+local function measure(element)
+	local text, attributes, elements = 0, 0, 0;
+	for name, value in pairs(element.attr) do
+		if name ~= "xmlns" then attributes = attributes + #value; end
+	end
+	for i = 1, #element do
+		local node = element[i];
+		if type(node) == "string" then
+			if not is_blank(node) then text = text + #node; end
+		else
+			local t, a, e = measure(node);
+			text, attributes, elements = text + t, attributes + a, elements + e + 1;
+		end
+	end
+	return text, attributes, elements;
+end
+
+local function field(bytes)
+	return struct.pack(">I4", #bytes) .. bytes;
+end
+
+local absent = struct.pack(">I4", 0xFFFFFFFF);
+
+local function decoded(element)
+	local text = element:get_text();
+	if not text then return ""; end
+	return base64_decode((text:gsub("[ \t\r\n]", "")));
+end
+
+-- Length of decoded base64 for a fact: -1 where it cannot be decoded.
+local function length_of(bytes)
+	return bytes and #bytes or -1;
+end
+
+local truths = { ["true"] = true, ["1"] = true };
+
+-- Facts of one <encrypted/>: an <omemo/> element for the question. Works on decoded fields, so that two servers that write the
+-- same header as different XML come to the same digest.
+local function omemo(encrypted)
+	local ns = encrypted.attr.xmlns;
+	local header, payload, iv;
+	local strange = 0; -- things that have no business inside an <encrypted/>
+	local text_here = encrypted:get_text();
+	if text_here and not is_blank(text_here) then strange = strange + 1; end
+	for _, child in ipairs(encrypted.tags) do
+		if child.attr.xmlns == ns and child.name == "header" and not header then
+			header = child;
+		elseif child.attr.xmlns == ns and child.name == "payload" and not payload then
+			payload = child;
+			if #child.tags > 0 then strange = strange + 1; end
+		else
+			strange = strange + 1;
+		end
+	end
+
+	local keys, groups = {}, {};
+	local function add_key(group, jid, key)
+		local rid, bytes = key.attr.rid, decoded(key);
+		local kex = truths[key.attr.prekey or key.attr.kex or ""] or false;
+		if #key.tags > 0 or not rid or not rid:match("^%d+$") or #rid > 10 then strange = strange + 1; end
+		for name in pairs(key.attr) do
+			if name ~= "rid" and name ~= "prekey" and name ~= "kex" and name ~= "xmlns" then strange = strange + 1; end
+		end
+		keys[#keys + 1] = field(jid)..field(rid or "")..field(kex and "1" or "0")..(bytes and field(bytes) or absent);
+		group[#group + 1] = ("%s:%d:%d"):format(rid and rid:match("^%d+$") and #rid <= 10 and rid or "0",
+			length_of(bytes), kex and 1 or 0);
+	end
+
+	local sid = "";
+	if header then
+		sid = header.attr.sid or "";
+		local flat = {};
+		for _, child in ipairs(header.tags) do
+			if child.attr.xmlns ~= ns then
+				strange = strange + 1;
+			elseif child.name == "key" and ns == xmlns_omemo_legacy then
+				add_key(flat, "", child);
+			elseif child.name == "iv" and ns == xmlns_omemo_legacy and not iv then
+				iv = child;
+				if #child.tags > 0 then strange = strange + 1; end
+			elseif child.name == "keys" and ns == xmlns_omemo_2 then
+				local group = { jid = child.attr.jid or "" };
+				for _, key in ipairs(child.tags) do
+					if key.name == "key" and key.attr.xmlns == ns then
+						add_key(group, group.jid, key);
+					else
+						strange = strange + 1;
+					end
+				end
+				groups[#groups + 1] = group;
+			else
+				strange = strange + 1;
+			end
+		end
+		if #flat > 0 then groups[#groups + 1] = flat; end
+	end
+
+	local iv_bytes, payload_bytes = iv and decoded(iv), payload and decoded(payload);
+	local digest = sha256("apostille/omemo/1"..field(ns)..field(sid)
+		..(iv_bytes and field(iv_bytes) or absent)..(payload_bytes and field(payload_bytes) or absent)
+		..struct.pack(">I4", #keys)..table.concat(keys), true);
+
+	local fact = st.stanza("omemo", {
+		sid = sid:match("^%d+$") and #sid <= 10 and sid or "0";
+		iv = iv and ("%d"):format(length_of(iv_bytes)) or nil;
+		payload = payload and ("%d"):format(length_of(payload_bytes)) or nil;
+		strange = ("%d"):format(strange);
+		digest = digest;
+	});
+	for _, group in ipairs(groups) do
+		fact:text_tag("keys", table.concat(group, " "), { jid = group.jid });
+	end
+	return fact;
+end
+
+-- One <message/> of a question. `more` are attributes that only the gate knows (ref, flow, room, recipient).
+local function facts(stanza, more)
+	local attr = stanza.attr;
+	local loose = 0;
+	for name, value in pairs(attr) do
+		if not known_attributes[name] then loose = loose + #value; end
+	end
+	for i = 1, #stanza do
+		local node = stanza[i];
+		if type(node) == "string" and not is_blank(node) then loose = loose + #node; end
+	end
+	local origin_id = stanza:get_child("origin-id", xmlns_sid);
+	local fact = st.stanza("message", {
+		ref = more.ref; flow = more.flow; room = more.room;
+		from = attr.from; to = more.to or attr.to;
+		type = attr.type or "normal";
+		id = attr.id; ["origin-id"] = origin_id and origin_id.attr.id or nil;
+		text = ("%d"):format(loose);
+	});
+	for _, child in ipairs(stanza.tags) do
+		local ns = child.attr.xmlns or "jabber:client";
+		local text, attributes, elements = measure(child);
+		local body = child.name == "body" and ns == "jabber:client";
+		fact:tag("child", {
+			ns = ns; name = child.name;
+			t = ("%d"):format(text); a = ("%d"):format(attributes); e = ("%d"):format(elements);
+			sha256 = body and sha256(child:get_text() or "", true) or nil;
+		});
+		if child.name == "encrypted" and (ns == xmlns_omemo_legacy or ns == xmlns_omemo_2) then
+			fact:add_child(omemo(child));
+		end
+		fact:up();
+	end
+	return fact;
+end
+
+return { facts = facts; omemo = omemo; measure = measure; xmlns = xmlns_gate };

@@ -1,0 +1,58 @@
+"""The gate's side of `apostille:gate:0` as a slixmpp plugin: hands over each question and sends back raw verdicts.
+
+Knows the one stanza path; refuses to register stanza objects, so that matching stays cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from slixmpp.plugins.base import BasePlugin
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
+
+from apostille_xep.gate.stanza import ASK, NAMESPACE, Passed, Refused, write_verdicts
+
+
+class Gate(BasePlugin):  # type: ignore[misc]
+    """Event `apostille_gate_ask` brings the `Iq` that holds an `<ask/>`; answer it with `answer` or `cannot_answer`."""
+
+    name = "apostille_gate"
+    description = "Apostille gate: questions and verdicts"
+    dependencies: set[str] = set()  # noqa: RUF012 - slixmpp's own shape
+
+    def plugin_init(self) -> None:
+        """Register the one handler."""
+        matcher = MatchXPath(f"{{{self.xmpp.default_ns}}}iq/{ASK}")
+        self.xmpp.register_handler(Callback("apostille gate ask", matcher, self._asked))
+
+    def plugin_end(self) -> None:
+        """Remove it again."""
+        self.xmpp.remove_handler("apostille gate ask")
+
+    def _asked(self, iq: Any) -> None:
+        self.xmpp.event("apostille_gate_ask", iq)
+
+    def answer(self, iq: Any, verdicts: Iterable[Passed | Refused]) -> None:
+        """Send the verdicts for the question in `iq`."""
+        self._reply(iq, "result", write_verdicts(verdicts))
+
+    def cannot_answer(self, iq: Any, kind: str, condition: str) -> None:
+        """Send a stanza error (RFC 6120 section 8.3): the server then tells every sender concerned to try again."""
+        self._reply(
+            iq,
+            "error",
+            f'<error type="{kind}"><{condition} xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error>',
+        )
+
+    def _reply(self, iq: Any, kind: str, payload: str) -> None:
+        get = iq.xml.get
+        self.xmpp.send_raw(
+            f"<iq type=\"{kind}\" id={quoteattr(get('id', ''))} from={quoteattr(get('to', ''))} to={quoteattr(get('from', ''))}>"
+            f"{payload}</iq>"
+        )
+
+
+__all__ = ["NAMESPACE", "Gate"]

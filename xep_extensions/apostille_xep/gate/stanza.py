@@ -1,0 +1,224 @@
+"""`apostille:gate:0`: the questions of a server and the verdicts of its gate, as they travel.
+
+Knows how to read an `<ask/>` and write a `<verdicts/>` (spec.md beside this file); refuses to know what a verdict should be.
+Questions are read straight from ElementTree: the gate answers for every message of a server, and stanza objects would
+cost more than the decision itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape, quoteattr
+
+NAMESPACE = "apostille:gate:0"
+ASK = f"{{{NAMESPACE}}}ask"
+_MESSAGE = f"{{{NAMESPACE}}}message"
+_ARCHIVED = f"{{{NAMESPACE}}}archived"
+_CHILD = f"{{{NAMESPACE}}}child"
+_OMEMO = f"{{{NAMESPACE}}}omemo"
+_KEYS = f"{{{NAMESPACE}}}keys"
+_FLOWS = frozenset(("local", "remote", "component"))
+_TYPES = frozenset(("normal", "chat", "groupchat", "headline", "error"))
+_SHA256_HEX = 64
+
+
+class Unreadable(ValueError):
+    """An `<ask/>` or a part of one that is not what spec.md says."""
+
+
+class Key(NamedTuple):
+    """One `<key/>` of an OMEMO header: `length` bytes (-1: not base64) for device `rid` of `jid` ("" where OMEMO 0.3 says none)."""
+
+    rid: int
+    length: int
+    jid: str
+    kex: bool
+
+
+class Envelope(NamedTuple):
+    """What can be seen of one `<encrypted/>`; `iv` and `payload` are lengths in bytes, None if absent, -1 if not base64."""
+
+    sid: int
+    iv: int | None
+    payload: int | None
+    keys: tuple[Key, ...]
+    digest: str
+    strange: int
+
+
+class Child(NamedTuple):
+    """One child element of a message, by name and measure."""
+
+    namespace: str
+    name: str
+    text: int
+    attributes: int
+    elements: int
+    sha256: str
+    envelope: Envelope | None
+
+
+class Question(NamedTuple):
+    """The facts of one message. `ref` is the server's own mark, to be given back with the verdict."""
+
+    ref: str
+    sender: str
+    recipient: str
+    type: str
+    flow: str
+    id: str
+    origin_id: str
+    room: str
+    text: int
+    children: tuple[Child, ...]
+
+
+class Archived(NamedTuple):
+    """Afterwards: the archive of `by` gave the message of ledger record `record` the stanza-id `id` (XEP-0359)."""
+
+    record: int
+    by: str
+    id: str
+
+
+class Garbled(NamedTuple):
+    """A message whose facts cannot be read, and why; it is answered all the same, by a refusal."""
+
+    ref: str
+    why: str
+
+
+def _count(value: str | None, what: str) -> int:
+    if value is None or not value.isascii() or not value.lstrip("-").isdigit():
+        raise Unreadable(f"{what}: not a number: {value!r}")
+    number = int(value)
+    if not -1 <= number < 2**40:
+        raise Unreadable(f"{what}: out of range: {value!r}")
+    return number
+
+
+def _optional(value: str | None, what: str) -> int | None:
+    return None if value is None else _count(value, what)
+
+
+def _key(word: str, jid: str) -> Key:
+    parts = word.split(":")
+    if len(parts) != 3:
+        raise Unreadable(f"keys: not rid:length:kex: {word[:40]!r}")
+    return Key(_count(parts[0], "rid"), _count(parts[1], "key length"), jid, parts[2] == "1")
+
+
+def _envelope(element: ET.Element) -> Envelope:
+    digest = element.get("digest", "")
+    if len(digest) != _SHA256_HEX:
+        raise Unreadable("omemo: digest is not a SHA-256")
+    keys = tuple(
+        _key(word, group.get("jid", "")) for group in element if group.tag == _KEYS for word in (group.text or "").split()
+    )
+    return Envelope(
+        sid=_count(element.get("sid"), "sid"),
+        iv=_optional(element.get("iv"), "iv"),
+        payload=_optional(element.get("payload"), "payload"),
+        keys=keys,
+        digest=digest,
+        strange=_count(element.get("strange"), "strange"),
+    )
+
+
+def _child(element: ET.Element) -> Child:
+    if element.tag != _CHILD:
+        raise Unreadable(f"unexpected {element.tag!r}")
+    get = element.get
+    namespace, name = get("ns"), get("name")
+    if not namespace or not name:
+        raise Unreadable("child: without ns or name")
+    if len(element) > 1 or (len(element) == 1 and element[0].tag != _OMEMO):
+        raise Unreadable("child: holds more than one omemo")
+    return Child(
+        namespace,
+        name,
+        _count(get("t"), "t"),
+        _count(get("a"), "a"),
+        _count(get("e"), "e"),
+        get("sha256", ""),
+        _envelope(element[0]) if len(element) else None,
+    )
+
+
+def _question(element: ET.Element, ref: str) -> Question:
+    get = element.get
+    sender, recipient, flow, kind = get("from"), get("to"), get("flow", ""), get("type", "normal")
+    if not sender or not recipient:
+        raise Unreadable("message: without from or to")
+    if flow not in _FLOWS:
+        raise Unreadable(f"message: flow {flow!r}")
+    return Question(
+        ref,
+        sender,
+        recipient,
+        kind if kind in _TYPES else "normal",  # RFC 6121 section 5.2.2: an unknown type is "normal"
+        flow,
+        get("id", ""),
+        get("origin-id", ""),
+        get("room", ""),
+        _count(get("text"), "text"),
+        tuple(map(_child, element)),
+    )
+
+
+def read_ask(ask: ET.Element) -> Iterator[Question | Garbled | Archived]:
+    """The contents of one `<ask/>`, in order.
+
+    Raises:
+        Unreadable: an element without a `ref`, or of no known name: nothing in this question can be answered.
+    """
+    for element in ask:
+        if element.tag == _MESSAGE:
+            ref = element.get("ref")
+            if not ref:
+                raise Unreadable("message: without ref")
+            try:
+                yield _question(element, ref)
+            except Unreadable as error:
+                yield Garbled(ref, str(error))
+        elif element.tag == _ARCHIVED:
+            by, id_ = element.get("by"), element.get("id")
+            if not by or not id_:
+                raise Unreadable("archived: without by or id")
+            yield Archived(_count(element.get("record"), "record"), by, id_)
+        else:
+            raise Unreadable(f"unexpected {element.tag!r}")
+
+
+class Passed(NamedTuple):
+    """Let it through. `record` is its place in the ledger, None for what is not kept."""
+
+    ref: str
+    record: int | None = None
+
+
+class Refused(NamedTuple):
+    """Do not: `text` tells the person why and what to do, `code` tells software; `kind` is the error type of RFC 6120 8.3.2."""
+
+    ref: str
+    code: str
+    text: str
+    kind: str = "modify"
+
+
+def write_verdicts(verdicts: Iterable[Passed | Refused]) -> str:
+    """The `<verdicts/>` element, serialised."""
+    parts = [f'<verdicts xmlns="{NAMESPACE}">']
+    for verdict in verdicts:
+        if isinstance(verdict, Passed):
+            record = "" if verdict.record is None else f' record="{verdict.record}"'
+            parts.append(f"<pass ref={quoteattr(verdict.ref)}{record}/>")
+        else:
+            parts.append(
+                f"<refuse ref={quoteattr(verdict.ref)} code={quoteattr(verdict.code)} type={quoteattr(verdict.kind)}>"
+                f"{escape(verdict.text)}</refuse>"
+            )
+    parts.append("</verdicts>")
+    return "".join(parts)
