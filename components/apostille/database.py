@@ -38,7 +38,7 @@ def open_database(url: str) -> Engine:
         parsed = make_url(url)
         engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
     except (SQLAlchemyError, ImportError) as error:
-        raise Fault(f"database: cannot use {url.split('@')[-1]!r}: {error}") from None
+        raise Fault(f"database: cannot use {url.rsplit('@', maxsplit=1)[-1]!r}: {error}") from None
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

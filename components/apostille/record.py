@@ -110,9 +110,8 @@ def _shape(record: Record) -> dict[str, Any]:
         "flow": record.flow,
         "policy": record.policy,
     }
-    for name, value in (("id", record.id), ("origin-id", record.origin_id), ("room", record.room), ("code", record.code)):
-        if value:
-            shape[name] = value
+    optional = {"id": record.id, "origin-id": record.origin_id, "room": record.room, "code": record.code}
+    shape |= {name: value for name, value in optional.items() if value}
     if record.bodies:
         shape["body"] = [{"commitment": body.commitment, "length": body.length} for body in record.bodies]
     if record.encrypted:

@@ -113,7 +113,8 @@ def _settings(document: dict[str, Any], path: Path) -> Settings:
     folder = path.parent
     for name in ("components_secret_file", "policy_file", "ledger_key_file"):
         values[name] = folder / values[name]
-    values["server_rooms"] = tuple(values["server_rooms"])
+    rooms: list[str] = values["server_rooms"]
+    values["server_rooms"] = tuple(rooms)
     values["database_url"] = _absolute_sqlite(values["database_url"], folder)
     return Settings(folder=folder, **values)
 
@@ -138,7 +139,7 @@ _TYPE_WORDS = {str: "a text in quotes", int: "a whole number", list: "a list of 
 
 
 def _check_type(key: Key, value: Any, path: Path) -> None:
-    right = type(value) is key.type and (key.type is not list or all(isinstance(one, str) for one in value))
+    right = type(value) is key.type and (not isinstance(value, list) or all(isinstance(one, str) for one in value))
     if not right:
         raise Refusal(Reason.MALFORMED, f"{path}: {key.name} = {value!r}; should be {_TYPE_WORDS[key.type]}")
     if key.name == "server.port" and not 0 < value < 65536:

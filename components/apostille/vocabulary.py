@@ -42,7 +42,7 @@ class Reason(enum.Enum):
     UNAVAILABLE = "unavailable"
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is a word of the field, not a programming error
+class Refusal(Exception):
     """A question that may not be asked, with a sentence for the person who asked it.
 
     A "no" to a question that may be asked is an answer, and is returned instead.
@@ -54,7 +54,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is a word of the field, not 
         self.text = text
 
 
-class Fault(Exception):  # noqa: N818 - said of the environment: a server that is down, a file that cannot be read
+class Fault(Exception):
     """The environment is at fault (server down, file unreadable), with a sentence that names the thing and the mend."""
 
 

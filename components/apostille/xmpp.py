@@ -25,14 +25,14 @@ STANZA_ERRORS = {
 }
 
 
-class Component(ComponentXMPP):  # type: ignore[misc]
+class Component(ComponentXMPP):
     """An external component (XEP-0114) that connects, and connects again whenever the server went away.
 
     `fix_error_ns` mends the namespace of stanza errors, for the whole process: never run a client beside a component.
     """
 
     def __init__(self, jid: str, secret: str, host: str, port: int) -> None:
-        super().__init__(jid, secret, host, port, fix_error_ns=True)
+        super().__init__(jid, secret, host, port, fix_error_ns=True)  # type: ignore[no-untyped-call]
         self.enable_direct_tls = False  # the component port speaks plain XML, on loopback or a private network
         self._stopping = asyncio.Event()
         self._longest_pause = 2  # slixmpp doubles and adds one: never more than 5 seconds

@@ -9,14 +9,14 @@ import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 from xml.sax.saxutils import escape, quoteattr
-
-from apostille_xep.gate.stanza import ASK, Archived, Garbled, Passed, Question, Refused, Unreadable, read_ask
 
 from apostille.gate.rules import UNREADABLE, Outcome
 from apostille.gate.service import Gate
 from apostille.xmpp import Component
+from apostille_xep.gate.plugin import Gate as WirePlugin
+from apostille_xep.gate.stanza import ASK, Archived, Garbled, Passed, Question, Refused, Unreadable, read_ask
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +33,11 @@ class GateComponent(Component):
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="gate")
         self._told: set[str] = set()
         self.register_plugin("apostille_gate", module="apostille_xep.gate")
+        self._wire: WirePlugin = cast("dict[str, Any]", self.plugin)["apostille_gate"]
         self.add_event_handler("apostille_gate_ask", self._on_ask)
 
     async def _on_ask(self, iq: Any) -> None:
-        wire = self.plugin["apostille_gate"]
+        wire = self._wire
         if iq.xml.get("from") not in self._hosts:
             log.warning("a question from %s, which is no served host, was refused", iq.xml.get("from"))
             wire.cannot_answer(iq, "auth", "forbidden")

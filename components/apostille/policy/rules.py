@@ -125,7 +125,8 @@ TEXTS: Mapping[str, str] = {
     "version of your client.",
     "no-keys": "Not delivered: the encrypted message was made for no device at all. Check that your contact's OMEMO devices are "
     "known to your client, then send it again.",
-    "encrypted-malformed": "Not delivered: the encrypted part of the message is damaged. Send it again with a current version of your client.",
+    "encrypted-malformed": "Not delivered: the encrypted part of the message is damaged. "
+    "Send it again with a current version of your client.",
     "hidden-text": "Not delivered: the message carried text outside of its elements. Send it again with a current version of your client.",
     "subject": "Not delivered: a subject can be read by the server and is not allowed here. Write it into the encrypted message instead.",
     "too-much": "Not delivered: a part of the message that is not encrypted ({where}) carries more than it may.",

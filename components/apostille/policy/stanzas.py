@@ -126,10 +126,9 @@ def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
     if subject and bodies:
         objections.append(Objection("subject", "{jabber:client}subject"))  # XEP-0045 8.1: a change of subject has no body
     objections.sort(key=lambda one: _ORDER.index(one.code))
+    kind = Kind.ENCRYPTED if envelopes else Kind.EMPTY
     if objections or subject:
         kind = Kind.READABLE
-    else:
-        kind = Kind.ENCRYPTED if envelopes else Kind.EMPTY
     return Content(kind, frozenset(VERSIONS[namespace] for namespace, _ in envelopes), tuple(objections))
 
 

@@ -6,7 +6,7 @@ Knows the one stanza path; refuses to register stanza objects, so that matching 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 from xml.sax.saxutils import quoteattr
 
 from slixmpp.plugins.base import BasePlugin
@@ -16,12 +16,12 @@ from slixmpp.xmlstream.matcher import MatchXPath
 from apostille_xep.gate.stanza import ASK, NAMESPACE, Passed, Refused, write_verdicts
 
 
-class Gate(BasePlugin):  # type: ignore[misc]
+class Gate(BasePlugin):
     """Event `apostille_gate_ask` brings the `Iq` that holds an `<ask/>`; answer it with `answer` or `cannot_answer`."""
 
     name = "apostille_gate"
     description = "Apostille gate: questions and verdicts"
-    dependencies: set[str] = set()  # noqa: RUF012 - slixmpp's own shape
+    dependencies: ClassVar[set[str]] = set()
 
     def plugin_init(self) -> None:
         """Register the one handler."""
