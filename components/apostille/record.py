@@ -122,6 +122,25 @@ def _shape(record: Record) -> dict[str, Any]:
     return shape
 
 
+def lookups(record: Record) -> tuple[tuple[str, str], ...]:
+    """Under which (field, value) pairs an entry is found again. A time is 15 digits, so that text order is time order."""
+    if isinstance(record, Filed):
+        return ("stanza-id", record.id), ("of", str(record.of))
+    pairs = (
+        ("from", record.sender),
+        ("to", record.recipient),
+        ("at", moment(record.at)),
+        ("id", record.id),
+        ("origin-id", record.origin_id),
+    )
+    return tuple(pair for pair in pairs if pair[1])
+
+
+def moment(milliseconds: int) -> str:
+    """A time as the lookup `at` holds it."""
+    return f"{milliseconds:015d}"
+
+
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 

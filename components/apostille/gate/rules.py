@@ -11,6 +11,12 @@ from apostille.record import Body, Encrypted, Judged, commitment, resource_mark
 from apostille.vocabulary import Message, Verdict, bare
 
 UNREADABLE = "Not delivered: the message could not be checked, as its parts could not be understood."
+# An entry holds 65,535 bytes. A policy that only observes lets anything pass, so a record must fit whatever a message brings;
+# the digest covers all of it all the same.
+_PARTS = 4
+_DEVICES = 1200
+_ID_CHARACTERS = 256
+
 NOTICE_PAUSE = 3_600_000  # milliseconds between two notices of the same kind to the same person
 
 
@@ -31,8 +37,8 @@ def judged(message: Message, verdict: Verdict, at: int, salt: bytes) -> Judged:
         resource=resource_mark(message.sender),
         type=message.type,
         flow=message.flow,
-        id=message.id,
-        origin_id=message.origin_id,
+        id=message.id[:_ID_CHARACTERS],
+        origin_id=message.origin_id[:_ID_CHARACTERS],
         room=message.room,
         policy=verdict.rule,
         code=verdict.code,
@@ -40,18 +46,18 @@ def judged(message: Message, verdict: Verdict, at: int, salt: bytes) -> Judged:
             Body(commitment(salt, child.sha256), child.text)
             for child in message.children
             if child.sha256 and child.text
-        ),
+        )[:_PARTS],
         encrypted=tuple(
             Encrypted(
                 child.namespace,
                 child.envelope.digest,
                 child.envelope.sid,
                 child.envelope.payload or 0,
-                tuple(key.rid for key in child.envelope.keys),
+                tuple(key.rid for key in child.envelope.keys[:_DEVICES]),
             )
             for child in message.children
             if child.envelope is not None
-        ),
+        )[:_PARTS],
     )
 
 

@@ -22,6 +22,7 @@ _LANG_LIMIT = 35  # RFC 5646 section 4.4.1: the longest language tag that softwa
 _KEY_BYTES = range(32, 4097)  # a ratchet message: neither empty nor a place for a letter
 _GCM_IV_BYTES = (12, 16)  # XEP-0384 0.3 section 4.6; some clients still send 16
 _AES_BLOCK = 16
+_KEYS_LIMIT = 1200  # devices that one message is encrypted for; a record names them all
 _DEVICE_IDS = range(1, 2**31)  # XEP-0384 section 4.1
 
 
@@ -160,6 +161,7 @@ def _shape_of(namespace: str, envelope: Envelope) -> list[Objection]:
     sound = (
         not envelope.strange
         and envelope.sid in _DEVICE_IDS
+        and len(envelope.keys) <= _KEYS_LIMIT
         and all(key.rid in _DEVICE_IDS and key.length in _KEY_BYTES for key in envelope.keys)
     )
     if namespace == OMEMO_0_3:
