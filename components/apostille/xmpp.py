@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import Any
 
-from slixmpp import ComponentXMPP
+from slixmpp import JID, ComponentXMPP, InvalidJID
 
-from apostille.vocabulary import Reason
+from apostille.vocabulary import Address, Reason, Refusal
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,15 @@ STANZA_ERRORS = {
     Reason.CONFLICT: ("cancel", "conflict"),
     Reason.UNAVAILABLE: ("wait", "resource-constraint"),
 }
+
+_UNSPEAKABLE = (
+    " \"&'/:<>@"  # RFC 7622 section 3.3.1, without the controls; XEP-0106 section 2 escapes exactly these
+)
+_ESCAPES = {character: f"\\{ord(character):02x}" for character in _UNSPEAKABLE}
+_ORIGINALS = {escape: character for character, escape in _ESCAPES.items()} | {"\\5c": "\\"}
+_SEQUENCE = re.compile(r"\\(?:20|22|26|27|2f|3a|3c|3e|40|5c)")
+# preparation lowers the case: `\2F` would become an escape on its way, so its backslash is escaped as well
+_AMBIGUOUS = re.compile(r"\\(?=20|22|26|27|2[fF]|3[aA]|3[cC]|3[eE]|40|5[cC])")
 
 
 class Component(ComponentXMPP):
@@ -69,3 +79,69 @@ class Component(ComponentXMPP):
     def _again(self) -> None:
         if not self._stopping.is_set() and not self.transport:
             self.connect()
+
+
+def address(text: str) -> Address:
+    """The address that this text names, prepared (RFC 7622): two spellings of one JID are one address.
+
+    Raises:
+        Refusal: the text is no bare JID, or prepares to something that prepares to something else; the
+            sentence says what would be right.
+    """
+    head, slash, _ = text.partition("/")
+    local, at, _host = text.rpartition("@")
+    if slash and ("@" in head or not at):
+        raise _malformed(text, f"names one session of {head!r}; leave out the slash and what follows it")
+    if at and not local:
+        raise _malformed(text, "has nothing before the @; write whose address it is")
+    if "@" in local:
+        raise _malformed(text, f"has two @; {_advice(text, 'if one belongs to the name')}")
+    if any(character in local for character in _UNSPEAKABLE):
+        raise _malformed(text, f"contains a character that no localpart may (XEP-0106); {_advice(text)}")
+    prepared = _prepared(text)
+    if prepared is None or not prepared.domain or prepared.resource or bool(at) != bool(prepared.local):
+        raise _malformed(text, "is no JID (RFC 7622)")
+    again = _prepared(prepared.bare)
+    if again is None or again.bare != prepared.bare:
+        # a server may prepare once more than we do, and must not arrive at another person
+        raise _malformed(
+            text, "changes each time it is prepared (RFC 7622 section 3); write it in plain letters"
+        )
+    return Address(prepared.domain, prepared.local)
+
+
+def escape(local: str) -> str:
+    r"""A localpart in which what no JID may contain is written as XEP-0106 wants: `o'neil` is `o\27neil`.
+
+    Raises:
+        Refusal: the text begins or ends with a space, which has no escape (XEP-0106 section 4.2).
+    """
+    if local != local.strip(" "):
+        raise Refusal(Reason.MALFORMED, f"{local!r} begins or ends with a space; remove it")
+    unambiguous = _AMBIGUOUS.sub(lambda _: "\\5c", local)
+    return "".join(_ESCAPES.get(character, character) for character in unambiguous)
+
+
+def unescape(local: str) -> str:
+    r"""The localpart as people write it, for display only: `o\27neil` is `o'neil`."""
+    return _SEQUENCE.sub(lambda found: _ORIGINALS[found[0]], local)
+
+
+def _prepared(text: str) -> JID | None:
+    try:
+        return JID(text)
+    except (InvalidJID, UnicodeError):  # UnicodeError: a lone surrogate cannot even be handed over
+        return None
+
+
+def _advice(text: str, condition: str = "") -> str:
+    local, _, host = text.rpartition("@")
+    escaped = f"{escape(local.strip(' '))}@{host.strip(' ')}"
+    if _prepared(escaped) is None:
+        return "remove it"
+    return f"{condition}, write {escaped}" if condition else f"write {escaped}"
+
+
+def _malformed(text: str, complaint: str) -> Refusal:
+    shown = text if text.isprintable() and text.strip() == text != "" else repr(text)
+    return Refusal(Reason.MALFORMED, f"{shown} {complaint}")
