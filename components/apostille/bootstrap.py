@@ -1,26 +1,260 @@
-"""Builds the directory for the command line: a stand-in until the whole house is built here."""
+"""The only module that builds anything: from the settings to rooms that know one another by their ports alone.
+
+Knows which store satisfies which port; refuses to hold a rule. Each function builds what one command needs and no more.
+"""
 
 from __future__ import annotations
 
-import tomllib
+import asyncio
+import logging
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
+from typing import cast
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from sqlalchemy import Engine
+
+from apostille import record as records
 from apostille.database import open_database
+from apostille.directory.rules import Government, standing_on
 from apostille.directory.service import Directory
 from apostille.directory.store import SqlRegister
-from apostille.vocabulary import Fault
-from apostille.xmpp import address
+from apostille.gate.component import GateComponent
+from apostille.gate.service import Gate
+from apostille.ledger.rules import Between, Entry, Placed
+from apostille.ledger.service import Ledger, Reader
+from apostille.ledger.store import SqlLog
+from apostille.migrations import expect_current
+from apostille.policy.service import Hosts, Judge
+from apostille.policy.store import load_policy
+from apostille.rosters.component import RostersComponent
+from apostille.rosters.rules import Member
+from apostille.rosters.service import Rosters
+from apostille.rosters.store import SqlApplied
+from apostille.settings import DEFAULT_FILE, Settings, read_settings
+from apostille.tlog.note import Signer
+from apostille.tracing.service import Tracing
+from apostille.vocabulary import Fault, Standing
+from apostille.xmpp import Component, address
+
+log = logging.getLogger(__name__)
+
+ROOMS = ("gate", "rosters")
+_UNITS_SEPARATOR = "/"
 
 
-def directory(settings_path: str | None) -> Directory:
-    """The directory that these settings describe.
+def settings_at(path: str | None) -> Settings:
+    """The settings in the named file, or in `./apostille.toml`."""
+    return read_settings(Path(path or DEFAULT_FILE))
+
+
+def database(settings: Settings) -> Engine:
+    """The database, once its schema is the one that this version knows.
 
     Raises:
-        Fault: the settings cannot be read.
+        Fault: it cannot be opened, or its schema is another; the text says what to run.
     """
-    path = Path(settings_path or "apostille.toml")
+    engine = open_database(settings.database_url)
+    expect_current(engine)
+    return engine
+
+
+# ---- the rooms' services --------------------------------------------------------------------------------------------
+
+
+def directory(path: str | None) -> Directory:
+    """The directory."""
+    settings = settings_at(path)
+    return _directory(settings, database(settings))
+
+
+def _directory(settings: Settings, engine: Engine) -> Directory:
+    return Directory(SqlRegister(engine), settings.domain, address)
+
+
+def rosters(path: str | None) -> Rosters:
+    """The rosters room."""
+    settings = settings_at(path)
+    engine = database(settings)
+    return _rosters(settings, engine)
+
+
+def _rosters(settings: Settings, engine: Engine) -> Rosters:
+    return Rosters(_DirectoryTree(_directory(settings, engine), _today), SqlApplied(engine))
+
+
+def ledger_log(path: str | None, vkey: str | None = None) -> tuple[SqlLog, str]:
+    """The stored ledger as it is, and its verifier key: the given one, or else that of the key file."""
+    settings = settings_at(path)
+    return SqlLog(database(settings)), vkey or signer(settings).vkey
+
+
+def ledger(path: str | None) -> Reader:
+    """The ledger, to find and to prove."""
+    return Reader(*ledger_log(path))
+
+
+def tracing(path: str | None) -> Tracing:
+    """The tracing room."""
+    log_, vkey = ledger_log(path)
+    return Tracing(_LedgerOfTracing(Reader(log_, vkey)), vkey, lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def signer(settings: Settings) -> Signer:
+    """The ledger's key.
+
+    Raises:
+        Fault: the key file cannot be read or holds something else.
+    """
+    file = settings.ledger_key_file
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        key = load_pem_private_key(file.read_bytes(), password=None)
     except OSError as error:
-        raise Fault(f"{path}: cannot be read: {error.strerror}") from None
-    return Directory(SqlRegister(open_database(settings["database"])), settings["domain"], address)
+        raise Fault(f"ledger.key_file: cannot read {file}: {error.strerror}") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise Fault(f"ledger.key_file: {file} is not an unencrypted private key in PEM form") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Fault(f"ledger.key_file: {file} holds another kind of key; the ledger signs with Ed25519")
+    return Signer(settings.ledger_origin, key)
+
+
+# ---- ports of one room, filled by another ------------------------------------------------------------------------------
+
+
+class _DirectoryOfPolicy:
+    """Standing of an address, never older than the directory's own patience."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def standing(self, jid: str, day: date) -> Standing:
+        return self._directory.standing(jid, day, time.monotonic())
+
+
+class _LedgerOfGate:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def keep(self, kept: Sequence[tuple[records.Record, bytes]]) -> int:
+        return self._ledger.append([Entry(records.write(one), records.lookups(one), salt) for one, salt in kept])
+
+
+class _LedgerOfTracing:
+    def __init__(self, ledger: Reader) -> None:
+        self._ledger = ledger
+
+    def entry(self, index: int) -> Placed:
+        return self._ledger.entry(index)
+
+    def find(self, field: str, value: str) -> Sequence[Placed]:
+        return self._ledger.find(field, value)
+
+    def between(self, sender: str, recipient: str, since: int, until: int) -> Sequence[Placed]:
+        times = Between("at", records.moment(since), records.moment(until))
+        return self._ledger.find_all(("from", sender), ("to", recipient), between=times)
+
+    def prove_many(self, indices: Iterable[int]) -> Sequence[str]:
+        return self._ledger.prove_many(indices)
+
+
+class _DirectoryTree:
+    """The directory as the rosters room sees it: who sits in which unit, today."""
+
+    def __init__(self, directory: Directory, today: Callable[[], date]) -> None:
+        self._directory = directory
+        self._today = today
+
+    def revision(self) -> int:
+        # A validity that begins or ends at midnight changes rosters although nobody touched the directory.
+        return self._directory.revision() * 10_000_000 + self._today().toordinal()
+
+    def members(self) -> Iterator[Member]:
+        _, government = self._directory.government()
+        today = self._today()
+        for official in government.officials.values():
+            post = government.posts.get(official.post)
+            if post is not None:
+                listed = standing_on(official, today) is Standing.VERIFIED
+                yield Member(official.address, official.name, _line(government, post.unit), post.title, post.rank, listed)
+
+    def units(self) -> Mapping[str, str]:
+        _, government = self._directory.government()
+        return {_line(government, path): unit.name for path, unit in government.units.items()}
+
+
+def _line(government: Government, path: str) -> str:
+    """A unit's place in the tree, from its parents and not from its path, which need not agree."""
+    return _UNITS_SEPARATOR.join(unit.path.replace(_UNITS_SEPARATOR, ".") for unit in government.above(path))
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+# ---- serving -----------------------------------------------------------------------------------------------------------
+
+
+def gate_component(settings: Settings, engine: Engine) -> GateComponent:
+    """The gate with the rooms behind it."""
+    services = frozenset(
+        (settings.components_gate, settings.components_rosters, settings.components_directory, settings.components_trace)
+    )
+    hosts = Hosts(settings.domain, frozenset(settings.server_rooms), services)
+    judge = Judge(load_policy(settings.policy_file), _DirectoryOfPolicy(_directory(settings, engine)), hosts, _today)
+    keeper = _LedgerOfGate(Ledger(SqlLog(engine), signer(settings)))
+    gate = Gate(judge, keeper, lambda: time.time_ns() // 1_000_000, partial(secrets.token_bytes, records.SALT_BYTES))
+    served = {settings.domain, *settings.server_rooms, *services}
+    address_ = (settings.server_host, settings.server_port)
+    return GateComponent(settings.components_gate, settings.secret(), address_, gate, served)
+
+
+def rosters_component(settings: Settings, engine: Engine) -> RostersComponent:
+    """The rosters room on the wire."""
+    return RostersComponent(
+        settings.components_rosters,
+        settings.secret(),
+        settings.server_host,
+        settings.server_port,
+        domain=settings.domain,
+        service=_rosters(settings, engine),
+    )
+
+
+_BUILDERS: Mapping[str, Callable[[Settings, Engine], Component]] = {"gate": gate_component, "rosters": rosters_component}
+
+
+def serve(path: str | None, rooms: Sequence[str]) -> None:
+    """Run rooms until SIGINT or SIGTERM."""
+    settings = settings_at(path)
+    engine = database(settings)
+
+    async def run() -> None:
+        components = [_BUILDERS[room](settings, engine) for room in rooms]
+
+        def stop() -> None:
+            for component in components:
+                component.stop()
+
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, stop)
+        log.info("serving %s for %s", ", ".join(rooms), settings.domain)
+        await asyncio.gather(*(component.serve() for component in components))
+
+    asyncio.run(run())
+
+
+def policy_of(settings: Settings) -> int:
+    """How many rules the policy has; for `doctor`.
+
+    Raises:
+        Refusal: the file is no policy.
+        Fault: it cannot be read.
+    """
+    return len(cast("Sequence[object]", load_policy(settings.policy_file).rules))

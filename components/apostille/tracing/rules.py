@@ -100,7 +100,7 @@ def moment(milliseconds: int) -> str:
         return f"{milliseconds} ms after 1970"
 
 
-def judge(item: Item, vkeys: Sequence[str], claim: Claim = Claim()) -> Finding:  # noqa: B008 - frozen
+def judge(item: Item, vkeys: Sequence[str], claim: Claim = Claim()) -> Finding:
     """Judge one item, trusting only `vkeys`."""
     index, checkpoint, record, faults = _check(item.judged, vkeys)
     if not isinstance(record, Judged) or checkpoint is None:
@@ -242,6 +242,6 @@ class Report:
         return bool(self.findings) and all(finding.sound for finding in self.findings)
 
 
-def judge_bundle(bundle: Bundle, vkeys: Sequence[str], claim: Claim = Claim()) -> Report:  # noqa: B008 - frozen
+def judge_bundle(bundle: Bundle, vkeys: Sequence[str], claim: Claim = Claim()) -> Report:
     """Judge every item of a bundle."""
     return Report(tuple(judge(item, vkeys, claim) for item in bundle.items))

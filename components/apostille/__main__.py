@@ -1,0 +1,5 @@
+"""`python -m apostille`."""
+
+from apostille.cli import main
+
+main()

@@ -1,0 +1,128 @@
+"""`apostille init`: a new installation in one folder, and the lines for the XMPP server's configuration.
+
+Knows which files an installation begins with; refuses to touch any that is already there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from apostille import bootstrap, migrations
+from apostille.cli.answers import answers, no
+from apostille.database import open_database
+from apostille.ledger.service import Ledger
+from apostille.ledger.store import SqlLog
+from apostille.settings import DEFAULT_FILE
+from apostille.vocabulary import Fault
+from apostille.xmpp import address
+
+_SETTINGS = """\
+# Settings of Apostille. Every key is explained in docs/reference/settings.md; what is not set here has its default.
+domain = "{domain}"
+
+[server]
+host = "{host}"
+port = {port}
+rooms = ["{rooms}"]
+"""
+
+_POLICY = """\
+# The policy: rules in order, the first that fits decides, and what fits none is refused (docs/reference/policy.md).
+
+[[rule]]
+name = "officials"
+from = ["verified"]
+to = ["verified", "room"]
+require = "omemo"
+stage = "enforce"     # "observe" only writes down what would be refused; "warn" delivers, and tells the sender
+"""
+
+_PROSODY = """\
+-- Apostille's part of the Prosody configuration, made by `apostille init`. It holds the components' secret: keep it private.
+apostille_gate_component = "gate.{domain}"
+
+Component "gate.{domain}"
+	component_secret = "{secret}"
+	modules_enabled = {{ "apostille_gate" }}
+
+Component "rosters.{domain}"
+	component_secret = "{secret}"
+	modules_enabled = {{ "apostille_gate" }}
+"""
+
+_NEXT = """\
+{folder}: settings, policy, keys and database are made.
+
+Prosody's configuration (/etc/prosody/prosody.cfg.lua):
+  1. in the global part at the top:
+       plugin_paths = {{ "{modules}" }}
+       Include "{folder}/prosody.cfg.lua"
+  2. under VirtualHost "{domain}", in modules_enabled:
+       "apostille_gate"; "apostille_rosters";
+  3. under Component "{rooms}" "muc", and under every other Component, in modules_enabled:
+       "apostille_gate";
+
+Then:
+  apostille -c {folder}/{settings} officials import --units UNITS.toml OFFICIALS.csv
+  apostille -c {folder}/{settings} serve
+  apostille -c {folder}/{settings} doctor
+
+The ledger's public key; give it to your auditors:
+  {vkey}
+"""
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--domain", metavar="DOMAIN", required=True, help="The domain of the officials' JIDs, for example gov.example.")
+@click.option("--rooms", metavar="DOMAIN", help="The domain of the group chat service (default: rooms.DOMAIN).")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the XMPP server listens for components.")
+@click.option("--port", default=5347, show_default=True, type=click.IntRange(1, 65535), help="Its component port.")
+@answers
+def init(folder: Path, domain: str, rooms: str | None, host: str, port: int) -> None:
+    """Make a new installation in DIR: settings, policy, keys and database; print the lines for the server's configuration."""
+    served = address(domain).domain
+    rooms = address(rooms or f"rooms.{served}").domain
+    folder = folder.resolve()
+    if (folder / DEFAULT_FILE).exists():
+        no(f"{folder / DEFAULT_FILE} is there already; nothing was changed")
+    secret = secrets.token_urlsafe(32)
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _write(folder / "component.secret", f"{secret}\n".encode())
+        _write(folder / "ledger.key", key)
+        _write(folder / "prosody.cfg.lua", _PROSODY.format(domain=served, secret=secret).encode(), 0o640)
+        _write(folder / "policy.toml", _POLICY.encode(), 0o640)
+        # Last: where this file is, the installation is whole.
+        _write(folder / DEFAULT_FILE, _SETTINGS.format(domain=served, host=host, port=port, rooms=rooms).encode(), 0o640)
+    except FileExistsError as error:
+        no(f"{error.filename} is there already; nothing of it was changed. Name an empty folder")
+    except OSError as error:
+        raise Fault(f"{error.filename or folder}: {error.strerror}") from None
+    settings = bootstrap.settings_at(str(folder / DEFAULT_FILE))
+    engine = open_database(settings.database_url)
+    migrations.upgrade(engine)
+    signer = bootstrap.signer(settings)
+    Ledger(SqlLog(engine), signer)  # begins the ledger: an empty tree under a signed checkpoint
+    click.echo(
+        _NEXT.format(
+            folder=folder, domain=served, rooms=rooms, settings=DEFAULT_FILE, modules=_modules(), vkey=signer.vkey
+        ).rstrip()
+    )
+
+
+def _write(path: Path, content: bytes, mode: int = 0o600) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+
+
+def _modules() -> str:
+    beside = Path(__file__).resolve().parents[3] / "deploy" / "prosody" / "modules"
+    return str(beside) if beside.is_dir() else "/path/to/apostille/deploy/prosody/modules"

@@ -1,0 +1,114 @@
+"""The Prosody configuration of the rig, as text: what is switched on, and why.
+
+Pure: knows Prosody's options and where Debian puts its parts, starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rig.certificates import Certificates
+
+SOURCE = Path("/usr/lib/prosody")
+MODULES = SOURCE / "modules"  # Debian unpacks prosody-modules into the same folder
+
+HOST_MODULES = (
+    "roster saslauth tls disco carbons pep mam smacks offline blocklist vcard4 vcard_legacy "
+    "bookmarks ping csi_simple posix"
+).split()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that one configuration file says."""
+
+    folder: Path
+    domain: str
+    rooms: str
+    c2s_port: int
+    component_port: int
+    certificates: Certificates
+    as_root: bool
+    debug: bool
+    modules_dir: Path | None = None
+    host_modules: Sequence[str] = ()
+    muc_modules: Sequence[str] = ()
+    components: Mapping[str, str] = field(default_factory=dict)
+    component_modules: Sequence[str] = ()
+    extra: str = ""
+    host_extra: str = ""
+
+
+def quote(text: str) -> str:
+    """A Lua string literal."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def listed(items: Iterable[str]) -> str:
+    """A Lua array of strings."""
+    return "{ " + "; ".join(quote(item) for item in items) + " }"
+
+
+def render(plan: Plan) -> str:
+    """The whole file. Order matters: `extra` may override any global line above it."""
+    return "\n".join(_general(plan) + [plan.extra] + _host(plan) + _rooms(plan) + _externals(plan))
+
+
+def _general(plan: Plan) -> list[str]:
+    paths = [str(plan.modules_dir)] if plan.modules_dir else []
+    logs = [f"info = {quote(str(plan.folder / 'prosody.log'))}"]
+    if plan.debug:
+        logs.append(f"debug = {quote(str(plan.folder / 'debug.log'))}")
+    return [
+        f"plugin_paths = {listed([*paths, str(MODULES)])}",
+        f"data_path = {quote(str(plan.folder / 'data'))}",
+        f"pidfile = {quote(str(plan.folder / 'prosody.pid'))}",
+        "log = { " + "; ".join(logs) + " }",
+        f"run_as_root = {str(plan.as_root).lower()}",
+        f"modules_enabled = {listed(HOST_MODULES)}",
+        # Nothing listens but c2s and components: the system's own Prosody may be running.
+        'modules_disabled = { "s2s" }',
+        "s2s_ports = {}; c2s_direct_tls_ports = {}; http_ports = {}; https_ports = {}",
+        f'c2s_ports = {{ {plan.c2s_port} }}; c2s_interfaces = {{ "127.0.0.1" }}',
+        f'component_ports = {{ {plan.component_port} }}; component_interfaces = {{ "127.0.0.1" }}',
+        "c2s_require_encryption = true; allow_unencrypted_plain_auth = false",
+        f"certificates = {quote(str(plan.certificates.ca.parent))}",
+        f"ssl = {{ certificate = {quote(str(plan.certificates.certificate))}; "
+        f"key = {quote(str(plan.certificates.key))} }}",
+        'authentication = "internal_hashed"; storage = "internal"',
+        # RFC 5802's minimum: slixmpp derives the key in pure Python at every login.
+        "default_iteration_count = 4096",
+        'archive_expires_after = "1d"; muc_log_expires_after = "1d"',
+        "network_settings = { nagle = false; tcp_backlog = 512 }",
+        "allow_registration = false",
+    ]
+
+
+def _host(plan: Plan) -> list[str]:
+    return [
+        f"VirtualHost {quote(plan.domain)}",
+        f"modules_enabled = {listed(plan.host_modules)}",
+        plan.host_extra,
+    ]
+
+
+def _rooms(plan: Plan) -> list[str]:
+    return [
+        f'Component {quote(plan.rooms)} "muc"',
+        f"modules_enabled = {listed(['muc_mam', *plan.muc_modules])}",
+        "restrict_room_creation = false; muc_log_by_default = true",
+    ]
+
+
+def _externals(plan: Plan) -> list[str]:
+    lines: list[str] = []
+    for jid, secret in plan.components.items():
+        lines += [
+            f"Component {quote(jid)}",
+            f"component_secret = {quote(secret)}",
+            f"modules_enabled = {listed(plan.component_modules)}",
+        ]
+    return lines

@@ -1,0 +1,1 @@
+"""The demonstration: a sample government, real clients, and every promise played through once."""
