@@ -217,7 +217,7 @@ def wrong_with(text: str) -> str:
     """Why people must not be shown this text as somebody's name, or nothing."""
     if len(text) > LONGEST:
         return f"is longer than {LONGEST} characters; shorten it"
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # no control, format, private, unassigned or surrogate character, in any script
         return ""
     previous = ""
     for letter in text:

@@ -20,9 +20,6 @@ from apostille.vocabulary import Address, Reason, Refusal, Standing
 POLL = 0.2
 """Seconds for which a remembered standing may be older than the directory."""
 
-_REMEMBERED = 100_000
-"""Addresses that are remembered at once, listed or not: a stranger may write from any number of them."""
-
 
 class Register(Protocol):
     """Keeps the government, and counts its revisions."""
@@ -59,9 +56,14 @@ class Source:
 class Directory:
     """The directory of one served domain."""
 
-    def __init__(self, register: Register, domain: str, address: Callable[[str], Address]) -> None:
+    def __init__(
+        self, register: Register, domain: str, address: Callable[[str], Address], *, remembered: int = 100_000
+    ) -> None:
         self._register = register
         self._address = address
+        self._remembered = (
+            remembered  # at once, listed or not: a stranger may write from any number of addresses
+        )
         self._domain = address(domain).domain
         self._memory: tuple[int, dict[str, Official | None]] | None = None
         self._polled = 0.0
@@ -159,7 +161,7 @@ class Directory:
             official = entries[jid]
         except KeyError:
             official = self._look_up(jid)
-            if len(entries) >= _REMEMBERED:
+            if len(entries) >= self._remembered:
                 entries.clear()
             entries[jid] = official
         return standing_on(official, day)
