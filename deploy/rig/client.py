@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 from xml.etree import ElementTree as ET
@@ -84,6 +84,7 @@ class Client(ClientXMPP):
         self._contacts: dict[str, Entry] = {}
         self._news = asyncio.Condition()
         self._nicks: dict[str, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         for plugin in PLUGINS:
             self.register_plugin(plugin)
         self.register_handler(Callback("rig", MatchXPath(f"{CLIENT}message"), self._sort))
@@ -280,7 +281,13 @@ class Client(ClientXMPP):
             async with self._news:
                 self._news.notify_all()
 
-        asyncio.ensure_future(announce())
+        self.in_background(announce())
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something later and keep hold of it meanwhile: the loop itself holds tasks only weakly."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def refused(stanza: ET.Element) -> Refused:

@@ -148,7 +148,7 @@ class OmemoClient(Client):
                 self.undecryptable.append(error)
                 return
             if sender is not None:
-                asyncio.ensure_future(self._decrypt(message, sender))
+                self.in_background(self._decrypt(message, sender))
 
     async def _decrypt(self, message: Message, sender: str) -> None:
         async with self._one_at_a_time:

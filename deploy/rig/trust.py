@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import oldmemo
 import twomemo
@@ -33,7 +33,7 @@ class BlindTrust(XEP_0384):
     The session manager is built here because slixmpp-omemo always loads both versions.
     """
 
-    default_config = {**XEP_0384.default_config, "shelf": None, "namespaces": ()}
+    default_config: ClassVar[dict[str, Any]] = {**XEP_0384.default_config, "shelf": None, "namespaces": ()}
     shelf: Shelf
     namespaces: Collection[str]
     retired = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import logging
 import shutil
 import signal
 import sys
@@ -74,6 +75,7 @@ def _invite(installation: Installation) -> None:
 @click.option("--keep", is_flag=True, help="Leave the state folder behind, for looking into logs.")
 def main(once: bool, json_: Path | None, port_base: int | None, keep: bool) -> None:
     """Start a real Prosody with Apostille and a sample government, play the scenario with real clients, and keep running."""
+    logging.getLogger().setLevel(logging.CRITICAL)  # the OMEMO library warns of every fresh device
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     folder = in_folder("demo")

@@ -1,0 +1,1 @@
+"""The room that knows whom an official sees."""
