@@ -5,7 +5,7 @@ that script with the interpreter it is given. It refuses to know XMPP: it sorts 
 a test waits for.
 """
 
-# ruff: noqa: ASYNC109 - a test says how long it is ready to wait, in the words of wait_for
+
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def listed(items: Iterable[str]) -> str:
 
 def render(plan: Plan) -> str:
     """The whole file. Order matters: `extra` may override any global line above it."""
-    return "\n".join(_general(plan) + [plan.extra] + _host(plan) + _rooms(plan) + _externals(plan))
+    return "\n".join([*_general(plan), plan.extra, *_host(plan), *_rooms(plan), *_externals(plan)])
 
 
 def _general(plan: Plan) -> list[str]:

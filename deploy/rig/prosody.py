@@ -134,8 +134,7 @@ class Prosody:
             raise ValueError("an account may not contain a line break")
         self._write_configuration()
         done = subprocess.run(
-            [*_lua(), str(Path(__file__).with_name("register.lua")), self.domain]
-            + ["--config", str(self._configuration)],
+            [*_lua(), str(Path(__file__).with_name("register.lua")), self.domain, "--config", str(self._configuration)],
             input="".join(f"{user}\n{password}\n" for user, password in pairs),
             env={**os.environ, "PROSODYCTL_LOG_LEVEL": "error"},
             cwd=self.folder,

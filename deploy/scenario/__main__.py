@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import click
-from rig.installation import DOMAIN, SAMPLE, Installation, in_folder
 
+from rig.installation import DOMAIN, SAMPLE, Installation, in_folder
 from scenario import conversation, proof
 from scenario.stage import PASSWORD, Book, Stage
 

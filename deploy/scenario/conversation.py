@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from rig.aioxmpp_client import AioxmppClient
-from rig.omemo import OmemoClient
 from slixmpp import Message
 
+from rig.aioxmpp_client import AioxmppClient
+from rig.omemo import OmemoClient
 from scenario.stage import PASSWORD, Book, Stage
 
 BODY = "{jabber:client}body"

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 from rig.installation import Installation
-
 from scenario.conversation import SID, Cast, drain, nothing_heard
 from scenario.stage import Book, Stage
 

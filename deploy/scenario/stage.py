@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+
 from rig.client import Client
 from rig.installation import DOMAIN, REPOSITORY, Installation
 from rig.omemo import OmemoClient
