@@ -113,6 +113,10 @@ class Batch:
     openings: tuple[tuple[int, bytes], ...] = ()
 
 
+class Overtaken(Exception):
+    """Another writer replaced the checkpoint that a batch builds on; nothing was stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """What a writer knows of the stored ledger.

@@ -13,17 +13,13 @@ from dataclasses import replace
 from threading import Lock
 from typing import Protocol
 
-from apostille.ledger.rules import Batch, Between, Entry, Head, Placed, expect_lookup, placed, term
+from apostille.ledger.rules import Batch, Between, Entry, Head, Overtaken, Placed, expect_lookup, placed, term
 from apostille.tlog.checkpoint import Checkpoint, CheckpointError, verified
 from apostille.tlog.merkle import ProofError, inclusion, leaf_hash, verify_inclusion
 from apostille.tlog.note import NoteError, Verifier
 from apostille.tlog.proof import Proof
 from apostille.tlog.tiles import Edge, TileError, node_reader
 from apostille.vocabulary import Fault, Reason, Refusal
-
-
-class Overtaken(Exception):
-    """Another writer replaced the checkpoint that a batch builds on; nothing was stored."""
 
 
 class View(Protocol):

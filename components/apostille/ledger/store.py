@@ -33,8 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from apostille.database import metadata, reading
-from apostille.ledger.rules import Batch, Between
-from apostille.ledger.service import Overtaken
+from apostille.ledger.rules import Batch, Between, Overtaken
 from apostille.tlog.tiles import TOP_LEVEL, WIDTH, row
 from apostille.vocabulary import Fault
 

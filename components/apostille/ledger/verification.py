@@ -234,8 +234,11 @@ class _Walk:
             return hashes
         for offset in range(width):
             data = self._view.tile(level - 1, start + offset)
-            if len(data) == WIDTH * merkle.HASH:
-                hashes[offset] = merkle.perfect_root(split(data))
+            whole = len(data) == WIDTH * merkle.HASH
+            lower = list[bytes | None](split(data)) if whole else self._derived(level - 1, start + offset, WIDTH)
+            known = [one for one in lower if one is not None]
+            if len(known) == WIDTH:
+                hashes[offset] = merkle.perfect_root(known)
         return hashes
 
     def _report(self, level: int, number: int, changed: Sequence[int], width: int) -> None:
