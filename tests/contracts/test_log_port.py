@@ -1,0 +1,240 @@
+"""What every storage of a log has to do, run over the double and over SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from sqlalchemy import Engine, LargeBinary, Table, delete, select, text, update
+
+from apostille.database import metadata, open_database
+from apostille.ledger import store
+from apostille.ledger.rules import Batch, Between, Entry, Overtaken
+from apostille.ledger.service import Ledger, Log
+from apostille.ledger.store import SqlLog
+from apostille.ledger.verification import verify
+from apostille.tlog.tiles import Tile
+from apostille.vocabulary import Fault, Reason, Refusal
+from doubles_ledger import MemoryLog, signer
+
+KEY = signer()
+
+
+class Bench(Protocol):
+    """A log, and a back door into what it stores: `(kind, place)` to bytes."""
+
+    @property
+    def log(self) -> Log: ...
+    def stored(self) -> dict[tuple[str, tuple[int, ...]], bytes]: ...
+    def damage(self, kind: str, place: tuple[int, ...], data: bytes | None) -> None: ...
+    def point(self, kind: str, old: int, new: int) -> None: ...
+
+
+class MemoryBench:
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+
+    def stored(self) -> dict[tuple[str, tuple[int, ...]], bytes]:
+        now = self.log.now
+        rows: dict[tuple[str, tuple[int, ...]], bytes] = {("checkpoint", ()): now.note}
+        rows |= {("entry", (index,)): data for index, data in now.data.items()}
+        return rows | {("tile", place): data for place, data in now.tiles.items()}
+
+    def damage(self, kind: str, place: tuple[int, ...], data: bytes | None) -> None:
+        now = self.log.now
+        if kind == "checkpoint":
+            now.note = data or b""
+            return
+        rows: dict[object, bytes] = now.data if kind == "entry" else now.tiles  # type: ignore[assignment]
+        key: object = place[0] if kind == "entry" else place
+        if data is None:
+            del rows[key]
+        else:
+            rows[key] = data
+
+    def point(self, kind: str, old: int, new: int) -> None:
+        now = self.log.now
+        if kind == "lookup":
+            now.lookups = {(f, v, new if i == old else i) for f, v, i in now.lookups}
+        else:
+            now.openings[new] = now.openings.pop(old)
+
+
+class SqlBench:
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.log = SqlLog(engine)
+
+    def stored(self) -> dict[tuple[str, tuple[int, ...]], bytes]:
+        with self.engine.connect() as connection:
+            rows: dict[tuple[str, tuple[int, ...]], bytes] = {}
+            note = connection.scalar(select(store.checkpoints.c.note))
+            rows |= {} if note is None else {("checkpoint", ()): note}
+            rows |= {("entry", (row[0],)): row[1] for row in connection.execute(select(store.entries))}
+            return rows | {("tile", (row[0], row[1])): row[2] for row in connection.execute(select(store.tiles))}
+
+    def damage(self, kind: str, place: tuple[int, ...], data: bytes | None) -> None:
+        table: Table = {"checkpoint": store.checkpoints, "entry": store.entries, "tile": store.tiles}[kind]
+        key = list(table.primary_key.columns)
+        where = [column == value for column, value in zip(key, place or (1,), strict=True)]
+        blob = next(column for column in table.columns if isinstance(column.type, LargeBinary))
+        with self.engine.begin() as connection:
+            if data is None:
+                connection.execute(delete(table).where(*where))
+            elif not connection.execute(update(table).where(*where).values({blob: data})).rowcount:
+                values = dict(zip((column.name for column in key), place or (1,), strict=True))
+                connection.execute(table.insert().values(**values, **{blob.name: data}))
+
+    def point(self, kind: str, old: int, new: int) -> None:
+        table = store.lookups if kind == "lookup" else store.openings
+        with self.engine.begin() as connection:
+            connection.execute(update(table).where(table.c.index == old).values(index=new))
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    if request.param == "memory":
+        yield MemoryBench()
+        return
+    engine = open_database(f"sqlite:///{tmp_path / 'ledger.db'}")
+    metadata.create_all(engine)
+    yield SqlBench(engine)
+    engine.dispose()
+
+
+def entries(count: int) -> list[Entry]:
+    return [
+        Entry(f"entry {n}".encode(), (("from", f"p{n % 3}"), ("to", f"q{n % 2}"), ("at", f"{n:03}")), bytes([n % 251]) * 32)
+        for n in range(count)
+    ]
+
+
+def test_what_was_appended_is_read_back(bench: Bench) -> None:
+    batch = Batch("", "note", ((0, b"a"), (1, b"")), (Tile(0, 0, b"x" * 64),), (("f", "v", 1),), ((1, b"s" * 32),))
+    bench.log.append(batch)
+    with bench.log.view() as view:
+        assert view.checkpoint() == "note"
+        assert list(view.entries(0, 9)) == [(0, b"a"), (1, b"")]
+        assert (view.tile(0, 0), view.tile(0, 1), view.tile(1, 0)) == (b"x" * 64, b"", b"")
+        assert (view.opening(0), view.opening(1)) == (b"", b"s" * 32)
+        assert view.search([("f", "v")], None) == [(1, b"", b"s" * 32)]
+        assert list(view.beyond(2)) == []
+        assert {name for name, _ in view.beyond(0)} == {"entry", "opening of entry", "lookup of entry", "tile 0"}
+
+
+def test_a_tile_is_rewritten_in_place(bench: Bench) -> None:
+    bench.log.append(Batch("", "one", (), (Tile(0, 0, b"x" * 32),)))
+    bench.log.append(Batch("one", "two", (), (Tile(0, 0, b"y" * 64), Tile(0, 1, b"z" * 32))))
+    with bench.log.view() as view:
+        assert (view.tile(0, 0), view.tile(0, 1)) == (b"y" * 64, b"z" * 32)
+
+
+def test_a_batch_that_builds_on_another_checkpoint_changes_nothing(bench: Bench) -> None:
+    bench.log.append(Batch("", "one", ((0, b"a"),)))
+    before = bench.stored()
+    for replaces in ("", "zero", "one "):
+        with pytest.raises(Overtaken):
+            bench.log.append(Batch(replaces, "two", ((1, b"b"),)))
+    assert bench.stored() == before
+
+
+def test_a_batch_that_fails_halfway_changes_nothing(bench: Bench) -> None:
+    bench.log.append(Batch("", "one", ((0, b"a"),)))
+    before = bench.stored()
+    with pytest.raises(Fault):
+        bench.log.append(Batch("one", "two", ((0, b"again"),), (Tile(0, 0, b"x" * 32),)))
+    assert bench.stored() == before
+
+
+def test_a_view_does_not_move_while_a_writer_appends(bench: Bench) -> None:
+    ledger = Ledger(bench.log, KEY)
+    ledger.append(entries(2))
+    with bench.log.view() as view:
+        before = view.checkpoint()
+        ledger.append(entries(3))
+        assert view.checkpoint() == before
+        assert len(list(view.entries(0, 99))) == 2
+        assert len(view.tile(0, 0)) == 64
+
+
+def test_entries_are_found_by_one_by_several_and_by_a_range(bench: Bench) -> None:
+    ledger = Ledger(bench.log, KEY)
+    ledger.append(entries(30))
+    assert [one.index for one in ledger.find("from", "p1")] == list(range(1, 30, 3))
+    assert [one.index for one in ledger.find_all(("from", "p1"), ("to", "q0"))] == [4, 10, 16, 22, 28]
+    assert [one.index for one in ledger.find_all(("from", "p1"), between=Between("at", "004", "010"))] == [4, 7]
+    assert [one.index for one in ledger.find_all(between=Between("at", "", "002"))] == [0, 1]
+    assert ledger.find("from", "nobody") == []
+    found = ledger.find("at", "007")[0]
+    assert (found.data, found.opening) == (b"entry 7", b"\7" * 32)
+
+
+def test_two_writers_do_not_both_append(bench: Bench) -> None:
+    first, second = Ledger(bench.log, KEY), Ledger(bench.log, KEY)
+    first.append(entries(1))
+    with pytest.raises(Refusal) as refusal:
+        second.append(entries(1))
+    assert refusal.value.reason is Reason.CONFLICT
+    assert second.append(entries(1)) == 1
+    assert verify(bench.log, KEY.vkey) == []
+
+
+def test_every_single_byte_that_changes_is_found_and_located(bench: Bench) -> None:
+    ledger = Ledger(bench.log, KEY)
+    ledger.append(entries(7))
+    assert verify(bench.log, KEY.vkey) == []
+    for (kind, place), data in bench.stored().items():
+        where = " ".join([kind, "/".join(map(str, place))]).strip()
+        for at in range(len(data)):
+            bench.damage(kind, place, data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
+            found = verify(bench.log, KEY.vkey)
+            expected = f"{where} offset {at // 32}" if kind == "tile" else where
+            assert [one.where for one in found] == [expected], at
+        bench.damage(kind, place, data)
+    assert verify(bench.log, KEY.vkey) == []
+
+
+def test_every_missing_row_and_every_row_too_many_is_found_and_located(bench: Bench) -> None:
+    Ledger(bench.log, KEY).append(entries(7))
+    for (kind, place), data in bench.stored().items():
+        bench.damage(kind, place, None)
+        where = " ".join([kind, "/".join(map(str, place))]).strip()
+        assert [one.where for one in verify(bench.log, KEY.vkey)] == [where]
+        bench.damage(kind, place, data)
+    more = {("entry", (7,)): "entry 7", ("entry", (-1,)): "entry -1", ("tile", (0, 1)): "tile 0/1", ("tile", (1, 0)): "tile 1/0"}
+    for (kind, place), where in more.items():
+        bench.damage(kind, place, b"x" * 32)
+        assert [one.where for one in verify(bench.log, KEY.vkey)] == [where]
+        bench.damage(kind, place, None)
+    assert verify(bench.log, KEY.vkey) == []
+
+
+@pytest.mark.parametrize("kind", ["lookup", "opening"])
+@pytest.mark.parametrize("nowhere", [7, -1, 2**40])
+def test_a_lookup_or_opening_that_points_nowhere_is_found(bench: Bench, kind: str, nowhere: int) -> None:
+    Ledger(bench.log, KEY).append(entries(7))
+    bench.point(kind, 3, nowhere)
+    findings = verify(bench.log, KEY.vkey)
+    assert [(one.where, one.text) for one in findings] == [(f"{kind} of entry {nowhere}", "points at no entry")]
+
+
+def test_a_database_without_tables_is_a_fault_and_no_traceback(tmp_path: Path) -> None:
+    log = SqlLog(open_database(f"sqlite:///{tmp_path / 'empty.db'}"))
+    with pytest.raises(Fault, match="no such table"):
+        Ledger(log, KEY)
+    with pytest.raises(Fault, match="no such table"):
+        log.append(Batch("", "note"))
+
+
+def test_rows_of_a_wrong_type_are_damage_and_no_traceback(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'ledger.db'}")
+    metadata.create_all(engine)
+    Ledger(SqlLog(engine), KEY).append(entries(3))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE ledger_entries SET data = 'text' WHERE \"index\" = 1"))
+        connection.execute(text("UPDATE ledger_lookups SET \"index\" = 'x' WHERE value = 'p2'"))
+        connection.execute(text("INSERT INTO ledger_tiles VALUES (0, 'x', 'y')"))
+    found = {one.where for one in verify(SqlLog(engine), KEY.vkey)}
+    assert found == {"entry 1", "lookup of entry -1", "tile 0/-1"}
