@@ -157,8 +157,9 @@ class SqlView:
 
     def entries(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
         """(index, data) of the entries from `start` up to `stop`, in order."""
-        for index, data in self._connection.execute(_ENTRIES, {"start": start, "stop": stop}):
-            yield index, bytes(data)
+        for rows in self._connection.execute(_ENTRIES, {"start": start, "stop": stop}).partitions(WIDTH):
+            for index, data in rows:
+                yield index, bytes(data)
 
     def opening(self, index: int) -> bytes:
         """The salt beside an entry; empty when there is none."""
