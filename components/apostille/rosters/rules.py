@@ -17,11 +17,13 @@ from __future__ import annotations
 import enum
 import hashlib
 import re
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from heapq import merge
+from itertools import takewhile
 
 from apostille.vocabulary import Address
 
@@ -65,12 +67,13 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One contact as it stands in a roster."""
+    """One contact as it stands in a roster; `mark` says all of it in `MARK` bytes."""
 
     address: Address
     name: str
     subscription: Subscription
     groups: tuple[str, ...]
+    mark: bytes
 
 
 Items = tuple[Item, ...]
@@ -126,34 +129,39 @@ class _Tree:
         unit = self.members[place].unit
         return self.below.get(unit, []) if place in self.heads[unit] else []
 
-    def near(self, place: int) -> Iterator[int]:
-        """Who is near `place`, by seniority; the relation is symmetric."""
-        both = merge(self.base[self.members[place].unit], self.followers(place))
-        return (other for other in both if other != place)
+    def near(self, place: int, after: int = -1) -> Iterator[int]:
+        """Who is near `place`, by seniority, from the first below `after`; the relation is symmetric."""
+        parts = (self.base[self.members[place].unit], self.followers(place))
+        rest = (part[bisect_right(part, after) :] for part in parts if part)
+        return (other for other in merge(*rest) if other != place)
 
     def degree(self, place: int) -> int:
         return len(self.base[self.members[place].unit]) - 1 + len(self.followers(place))
 
-    def granted(self) -> dict[int, set[int]]:
-        """For whom not everyone near can be `both`: who can."""
-        full = {place for place in range(len(self.members)) if self.degree(place) > MOST_BOTH}
-        # Only pairs that touch a full one are in question: whoever has few near ones cannot reach the limit.
-        pairs = sorted({(min(a, b), max(a, b)) for a in full for b in self.near(a)})
-        counts: dict[int, int] = defaultdict(int)
+    def limited(self) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
+        """Who is granted to those near too many, and who is refused to those near few. Pairs are granted by seniority."""
+        full = sorted(place for place in range(len(self.members)) if self.degree(place) > MOST_BOTH)
         granted: dict[int, set[int]] = {place: set() for place in full}
+        # Only pairs that touch a full one are in question: whoever has few near ones cannot reach the limit.
+        few: dict[int, list[int]] = defaultdict(list)
+        for b in full:
+            for a in takewhile(b.__gt__, self.near(b)):
+                if a not in granted:
+                    few[a].append(b)
+        for a in sorted([*full, *few]):
+            for b in few[a] if a in few else self.near(a, after=a):
+                if a in granted and len(granted[a]) == MOST_BOTH:
+                    break
+                if len(granted.get(b, ())) < MOST_BOTH:
+                    for one, other in ((a, b), (b, a)):
+                        if one in granted:
+                            granted[one].add(other)
         refused: dict[int, set[int]] = defaultdict(set)
-        for a, b in pairs:
-            if counts[a] < MOST_BOTH and counts[b] < MOST_BOTH:
-                for one, other in ((a, b), (b, a)):
-                    if one in full:
-                        counts[one] += 1
-                        granted[one].add(other)
-            else:
-                refused[a].add(b)
-                refused[b].add(a)
-        for place in refused.keys() - full:
-            granted[place] = set(self.near(place)) - refused[place]
-        return granted
+        for a in full:
+            for b in self.near(a):
+                if b not in granted and b not in granted[a]:
+                    refused[b].add(a)
+        return granted, refused
 
 
 def project(members: Iterable[Member], units: Mapping[str, str]) -> dict[Address, Items]:
@@ -168,52 +176,64 @@ def project(members: Iterable[Member], units: Mapping[str, str]) -> dict[Address
     """
     everyone = list(members)
     tree = _Tree(everyone)
-    groups = {unit: (group(unit, units),) for unit in tree.units}
-    both, none = ([_item(member, kind, groups) for member in tree.members] for kind in Subscription)
+    granted, refused = tree.limited()
+    groups = {unit: group(unit, units) for unit in tree.units}
+    pairs = [_items(member, groups[member.unit]) for member in tree.members]
+    both, none = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     rosters: dict[Address, Items] = {member.address: () for member in everyone}
-    granted = tree.granted()
-    shared = {unit: tuple(both[place] for place in places) for unit, places in tree.base.items()}
     for unit, places in tree.units.items():
-        index = {place: at for at, place in enumerate(tree.base[unit])}
+        base = tree.base[unit]
+        shared: dict[frozenset[int], Items] = {}  # most of a unit see the same, but for themselves
         for place in places:
+            others = frozenset(refused.get(place, ()))
             if place in granted:
-                items = _limited(tree.near(place), granted[place], both, none)
+                items = _granted(tree.near(place), granted[place], both, none)
             elif tree.followers(place):
-                items = tuple(both[other] for other in tree.near(place))
+                items = tuple(none[other] if other in others else both[other] for other in tree.near(place))
             else:
-                at = index[place]
-                items = shared[unit][:at] + shared[unit][at + 1 :]
+                if others not in shared:
+                    shared[others] = tuple(none[other] if other in others else both[other] for other in base)
+                at = bisect_left(base, place)
+                items = shared[others][:at] + shared[others][at + 1 :]
             rosters[tree.members[place].address] = items
     return rosters
 
 
-def _limited(near: Iterator[int], granted: set[int], both: list[Item], none: list[Item]) -> Items:
-    room = MOST - len(granted)
+def _granted(near: Iterator[int], granted: set[int], both: list[Item], none: list[Item]) -> Items:
+    wanted, room = len(granted), MOST - len(granted)
     items: list[Item] = []
     for place in near:
         if place in granted:
+            wanted -= 1
             items.append(both[place])
         elif room:
             room -= 1
             items.append(none[place])
+        elif not wanted:
+            break
     return tuple(items)
 
 
-def _item(member: Member, subscription: Subscription, groups: Mapping[str, tuple[str, ...]]) -> Item:
+@lru_cache(maxsize=65536)  # most members are the same at the next revision
+def _items(member: Member, unit: str) -> tuple[Item, Item]:
+    """How `member` of the unit shown as `unit` stands in others' rosters: with presence, and without."""
+    who = str(member.address)
     name = shown(f"{member.name}, {member.post}" if member.post else member.name)
-    return Item(member.address, name, subscription, groups[member.unit])
+
+    def item(kind: Subscription) -> Item:
+        mark = _half(who) + _half(f"{who}\0{name}\0{kind.value}\0{unit}")
+        return Item(member.address, name, kind, (unit,), mark)
+
+    return item(Subscription.BOTH), item(Subscription.NONE)
 
 
-@lru_cache(maxsize=131072)
-def _mark(item: Item) -> bytes:
-    who = str(item.address)
-    how = "\0".join((who, item.name, item.subscription.value, *item.groups))
-    return b"".join(hashlib.sha256(text.encode()).digest()[: MARK // 2] for text in (who, how))
+def _half(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()[: MARK // 2]
 
 
 def marks(items: Items) -> bytes:
     """The canonical form of a roster: its items' marks in their own order, so that seniority alone changes nothing."""
-    return b"".join(sorted(map(_mark, items)))
+    return b"".join(sorted([item.mark for item in items]))
 
 
 def digest(canonical: bytes) -> str:
