@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, cast
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, cast
 
 from slixmpp import Iq
 from slixmpp.exceptions import IqError, IqTimeout
@@ -19,6 +22,8 @@ from apostille.vocabulary import Address, Refusal
 from apostille_xep import rosters as wire
 
 log = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 POLL = 0.5
 """Seconds between two looks at the tree: half of the second in which a transfer is to be seen."""
@@ -37,6 +42,7 @@ class RostersComponent(xmpp.Component):
         super().__init__(jid, secret, host, port)
         self._domain = domain
         self._service = service
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="rosters")  # one question after the other, over reconnects too
         self._unfilled: set[Address] = set()
         self._task: asyncio.Task[None] | None = None
         self.register_plugin("apostille_rosters", module="apostille_xep.rosters")
@@ -62,10 +68,13 @@ class RostersComponent(xmpp.Component):
         except Refusal as refusal:
             log.warning("A notice of %s was not understood: %s", self._domain, refusal)
 
+    async def _ask(self, question: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, partial(question, *args, **kwargs))
+
     async def _keep(self) -> None:
         """Look, send, and look again, as long as the connection lives."""
-        await asyncio.to_thread(self._service.recheck)
         look = 0
+        await self._ask(self._service.recheck)
         while True:
             look += 1
             try:
@@ -80,17 +89,17 @@ class RostersComponent(xmpp.Component):
 
     async def _look(self, retry: int) -> None:
         unfilled = frozenset(self._unfilled)
-        due = await asyncio.to_thread(self._service.due, unfilled, retry)
+        due = await self._ask(self._service.due, unfilled, retry)
         self._unfilled -= unfilled
         try:
             for fill in wire.pack(map(_outgoing, due)):
                 outcome = await self._wire.fill(self._domain, fill)
-                await asyncio.to_thread(self._service.written, _incoming(outcome))
-                if await asyncio.to_thread(self._service.stale) or self._unfilled:
+                await self._ask(self._service.written, _incoming(outcome))
+                if await self._ask(self._service.stale) or self._unfilled:
                     return  # what is newer goes first; the rest is still due
         except wire.TooLarge as error:
             log.error("%s", error)
-            await asyncio.to_thread(self._service.written, Result(failed=(xmpp.address(error.jid),)))
+            await self._ask(self._service.written, Result(failed=(xmpp.address(error.jid),)))
 
 
 def _outgoing(roster: Roster) -> wire.Roster:
