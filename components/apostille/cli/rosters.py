@@ -42,7 +42,7 @@ def show(context: click.Context, jid: str, as_json: bool) -> None:
         return
     for item in items:
         click.echo(f"{item.subscription.value:5}{item.address}  {item.name}  [{'; '.join(item.groups)}]")
-    click.echo(f"{len(items)} contacts")
+    click.echo(f"{len(items)} {'contact' if len(items) == 1 else 'contacts'}")
 
 
 @rosters.command()
@@ -60,4 +60,4 @@ def plan(context: click.Context, as_json: bool) -> None:
         return
     for one in planned:
         click.echo(f"{one.owner}  +{one.steps.added} ~{one.steps.changed} -{one.steps.removed}")
-    click.echo(f"{len(planned)} rosters would be written")
+    click.echo(f"{len(planned)} {'roster' if len(planned) == 1 else 'rosters'} would be written")
