@@ -116,9 +116,12 @@ end
 
 ---- Writing: one save per official; what could not be saved is not left in memory either
 
+-- Under SQL one changed item is two rows; other storages would read the whole roster first, only to write it whole again.
+local store = module:open_store("roster", "map");
+local by_item = store and not store.keyval_store;
+
 local function save(username, roster, changes)
-	-- One changed item goes through the map store, which under SQL is two rows and not the whole roster.
-	local only = #changes == 1 and changes[1].address or nil;
+	local only = by_item and #changes == 1 and changes[1].address or nil;
 	return rosters.save_roster(username, host, roster, only);
 end
 
