@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import pytest
+
 from rig.client import Client
 from rig.installation import DOMAIN, Installation, in_folder
 

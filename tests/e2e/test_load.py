@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+
 from apostille import bootstrap
 from apostille import record as records
-
 from e2e.conftest import NAMES, OPEN_POLICY, Government, govern, play
 
 SENDERS = [f"sender{number}" for number in range(10)]

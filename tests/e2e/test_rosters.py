@@ -180,7 +180,7 @@ def test_nobody_else_may_fill(server: Server) -> None:
     async def play() -> str:
         async with Client(server, "emil") as emil:
             iq = emil.make_iq_set(ito=DOMAIN)
-            iq.append(ET.fromstring(fills(fill("emil", {"zarina": "both"}))))  # noqa: S314 - ours
+            iq.append(ET.fromstring(fills(fill("emil", {"zarina": "both"}))))
             return await emil.condition(iq)
 
     assert server.raw("other", fills(fill("emil", {"zarina": "both"}))) == "forbidden"

@@ -47,10 +47,30 @@ end
 
 local absent = struct.pack(">I4", 0xFFFFFFFF);
 
+-- The bytes of an element in base64 (RFC 4648 section 4, white space aside); nil if it is none. util.encodings is more forgiving.
 local function decoded(element)
-	local text = element:get_text();
-	if not text then return ""; end
-	return base64_decode((text:gsub("[ \t\r\n]", "")));
+	local text = (element:get_text() or ""):gsub("[ \t\r\n]", "");
+	if #text % 4 ~= 0 or not text:find("^[A-Za-z0-9+/]*=?=?$") then return nil; end
+	return base64_decode(text);
+end
+
+local no_attributes = {};
+local header_attributes = { sid = true };
+local keys_attributes = { jid = true };
+local key_attributes = { rid = true, prekey = true, kex = true };
+
+-- What an element holds beyond its known attributes and, unless it is a leaf of base64, its children.
+local function strange_in(element, known, leaf)
+	local count = leaf and #element.tags or 0;
+	for name in pairs(element.attr) do
+		if name ~= "xmlns" and not known[name] then count = count + 1; end
+	end
+	if not leaf then
+		for i = 1, #element do
+			if type(element[i]) == "string" and not is_blank(element[i]) then count = count + 1; end
+		end
+	end
+	return count;
 end
 
 -- Length of decoded base64 for a fact: -1 where it cannot be decoded.
@@ -65,15 +85,14 @@ local truths = { ["true"] = true, ["1"] = true };
 local function omemo(encrypted)
 	local ns = encrypted.attr.xmlns;
 	local header, payload, iv;
-	local strange = 0; -- things that have no business inside an <encrypted/>
-	local text_here = encrypted:get_text();
-	if text_here and not is_blank(text_here) then strange = strange + 1; end
+	local strange = strange_in(encrypted, no_attributes); -- things that have no business in here
 	for _, child in ipairs(encrypted.tags) do
 		if child.attr.xmlns == ns and child.name == "header" and not header then
 			header = child;
+			strange = strange + strange_in(child, header_attributes);
 		elseif child.attr.xmlns == ns and child.name == "payload" and not payload then
 			payload = child;
-			if #child.tags > 0 then strange = strange + 1; end
+			strange = strange + strange_in(child, no_attributes, true);
 		else
 			strange = strange + 1;
 		end
@@ -83,10 +102,8 @@ local function omemo(encrypted)
 	local function add_key(group, jid, key)
 		local rid, bytes = key.attr.rid, decoded(key);
 		local kex = truths[key.attr.prekey or key.attr.kex or ""] or false;
-		if #key.tags > 0 or not rid or not rid:match("^%d+$") or #rid > 10 then strange = strange + 1; end
-		for name in pairs(key.attr) do
-			if name ~= "rid" and name ~= "prekey" and name ~= "kex" and name ~= "xmlns" then strange = strange + 1; end
-		end
+		strange = strange + strange_in(key, key_attributes, true);
+		if not rid or not rid:match("^%d+$") or #rid > 10 then strange = strange + 1; end
 		keys[#keys + 1] = field(jid)..field(rid or "")..field(kex and "1" or "0")..(bytes and field(bytes) or absent);
 		group[#group + 1] = ("%s:%d:%d"):format(rid and rid:match("^%d+$") and #rid <= 10 and rid or "0",
 			length_of(bytes), kex and 1 or 0);
@@ -103,9 +120,10 @@ local function omemo(encrypted)
 				add_key(flat, "", child);
 			elseif child.name == "iv" and ns == xmlns_omemo_legacy and not iv then
 				iv = child;
-				if #child.tags > 0 then strange = strange + 1; end
+				strange = strange + strange_in(child, no_attributes, true);
 			elseif child.name == "keys" and ns == xmlns_omemo_2 then
 				local group = { jid = child.attr.jid or "" };
+				strange = strange + strange_in(child, keys_attributes);
 				for _, key in ipairs(child.tags) do
 					if key.name == "key" and key.attr.xmlns == ns then
 						add_key(group, group.jid, key);
