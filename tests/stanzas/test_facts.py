@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+
 from apostille_xep.gate.stanza import NAMESPACE, Question, read_ask
 from rig.configuration import SOURCE
 from rig.installation import MODULES

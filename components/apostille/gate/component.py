@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, cast
 from xml.sax.saxutils import escape, quoteattr
 
@@ -37,25 +38,32 @@ class GateComponent(Component):
         self.add_event_handler("apostille_gate_ask", self._on_ask)
 
     async def _on_ask(self, iq: Any) -> None:
-        wire = self._wire
+        connection = self.transport
         if iq.xml.get("from") not in self._hosts:
             log.warning("a question from %s, which is no served host, was refused", iq.xml.get("from"))
-            wire.cannot_answer(iq, "auth", "forbidden")
+            self._wire.cannot_answer(iq, "auth", "forbidden")
             return
-        connection = self.transport
+        reply = await asyncio.get_running_loop().run_in_executor(self._worker, self._judge, iq)
+        if connection is not None and connection is self.transport:  # an answer for a connection that is gone is nobody's
+            reply()
+
+    def _judge(self, iq: Any) -> Callable[[], None]:
+        """Judge a batch in the worker thread; what comes back is to be called on the connection's own."""
         try:
-            verdicts, notices = await asyncio.get_running_loop().run_in_executor(self._worker, self._answer, iq)
+            verdicts, notices = self._answer(iq)
         except Unreadable as error:
             self._tell_once(f"a question could not be read: {error}")
-            wire.cannot_answer(iq, "modify", "bad-request")
-            return
-        except Exception:  # whatever went wrong, the server must hear that nothing was kept
+            return partial(self._wire.cannot_answer, iq, "modify", "bad-request")
+        except Exception:  # whatever went wrong, the server must hear that nothing may go on
             log.exception("a batch could not be judged; its senders are told to try again")
-            wire.cannot_answer(iq, "wait", "internal-server-error")
-            return
-        if connection is not None and connection is self.transport:  # an answer for a connection that is gone is nobody's
-            wire.answer(iq, verdicts)
-            self._send_notices(notices)
+            return partial(self._wire.cannot_answer, iq, "wait", "internal-server-error")
+        return partial(self._send, iq, verdicts, notices)
+
+    def _send(self, iq: Any, verdicts: Sequence[Passed | Refused], notices: Sequence[tuple[str, str]]) -> None:
+        self._wire.answer(iq, verdicts)
+        for to, text in notices:
+            sender, recipient = quoteattr(str(self.boundjid)), quoteattr(to)
+            self.send_raw(f'<message type="chat" from={sender} to={recipient}><body>{escape(text)}</body></message>')
 
     def _answer(self, iq: Any) -> tuple[list[Passed | Refused], list[tuple[str, str]]]:
         parts = list(read_ask(iq.xml.find(ASK)))
@@ -75,12 +83,6 @@ class GateComponent(Component):
         if text not in self._told and len(self._told) < 1000:
             self._told.add(text)
             log.error("%s (said once)", text)
-
-    def _send_notices(self, notices: Sequence[tuple[str, str]]) -> None:
-        for to, text in notices:
-            self.send_raw(
-                f'<message type="chat" from={quoteattr(str(self.boundjid))} to={quoteattr(to)}><body>{escape(text)}</body></message>'
-            )
 
 
 def _verdict(question: Question, outcome: Outcome) -> Passed | Refused:

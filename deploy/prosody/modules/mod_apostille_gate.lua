@@ -118,6 +118,7 @@ local function finish(source)
 		if session.full_jid and prosody.full_sessions[session.full_jid] ~= session then
 			session.full_jid = nil; -- a new session has taken its place and must not be unregistered
 		end
+		session.presence = session.presence or source.presence;
 		sessionmanager.destroy_session(session, source.closing_reason);
 	end
 end
@@ -420,9 +421,13 @@ if host_type == "local" then
 		if not source or (source.from > source.to and source.runner.state == "ready") then return; end
 		if not source.closing then
 			source.closing, source.closing_reason = true, event.error;
-			function session.send() return false; end
-			if session.priority then
-				session.priority = nil; -- no new message is routed to it
+			-- Nobody reads it any more. A message to it is refused, so that it is kept for later; but a room would throw its
+			-- occupant out for that, before the last words are said.
+			function session.send(stanza)
+				return st.is_stanza(stanza) and (stanza.name ~= "message" or stanza.attr.type == "groupchat");
+			end
+			if session.priority then -- no new message is routed to it; contacts still have to hear that it leaves
+				source.presence, session.presence, session.priority = session.presence, nil, nil;
 				recalc_resource_map(prosody.bare_sessions[jid.join(session.username, session.host)]);
 			end
 		end
