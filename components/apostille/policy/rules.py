@@ -88,11 +88,12 @@ class Policy:
     rules: tuple[Rule, ...] = field(default=())
 
     def judge(self, message: Message, sender: Party, recipient: Party) -> Verdict:
-        """What is to be done with a message between these parties. Errors (RFC 6121 section 5.2.2) only answer what passed before."""
-        if message.type == "error" and any(
-            child.name == "error" and child.namespace == "jabber:client" for child in message.children
-        ):
-            return Verdict(True, rule="errors", recorded=False)
+        """What is to be done with a message between these parties.
+
+        An error (RFC 6121 section 5.2.2) answers what passed before, so no rule is asked; but it may carry nothing readable.
+        """
+        if message.type == "error":
+            return _judge_error(message)
         setting = setting_of(message)
         for rule in self.rules:
             if rule.fits(sender, recipient, setting):
@@ -106,6 +107,14 @@ def setting_of(message: Message) -> Setting:
     if not message.room:
         return Setting.CHAT
     return Setting.GROUPCHAT if message.type == "groupchat" else Setting.PRIVATE
+
+
+def _judge_error(message: Message) -> Verdict:
+    content = examine(message)
+    if content.objections:
+        code = content.objections[0].code
+        return Verdict(False, code, TEXTS[code].format(where=content.objections[0].where), "errors")
+    return Verdict(True, rule="errors", recorded=content.kind is not Kind.EMPTY)
 
 
 def _no_rule(sender: Party, recipient: Party) -> str:

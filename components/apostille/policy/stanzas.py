@@ -93,6 +93,9 @@ _TABLE: dict[tuple[str, str], Row] = {
     ("http://jabber.org/protocol/muc#user", "x"): Row(),  # the mark of a private message from a room
     ("urn:xmpp:attention:0", "attention"): Row(),
 }
+# Only in a message of type "error", where it answers what passed before: a condition and a few words (RFC 6120 section 8.3.2).
+_ERROR = ("jabber:client", "error")
+_ERROR_ROW = Row(text=128, attributes=192, elements=4)
 # A room's subject is readable by nature: only a rule that lists the extra "subject" lets it pass.
 _SUBJECT = ("jabber:client", "subject")
 _BODY = ("jabber:client", "body")
@@ -122,7 +125,7 @@ def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
         elif key == _SUBJECT and "subject" in extras and message.type == "groupchat":
             subject = True
         else:
-            objections += _row_of(child)
+            objections += _row_of(child, message.type)
     objections += _bodies(bodies, envelopes)
     if subject and bodies:
         objections.append(Objection("subject", "{jabber:client}subject"))  # XEP-0045 8.1: a change of subject has no body
@@ -133,9 +136,9 @@ def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
     return Content(kind, frozenset(VERSIONS[namespace] for namespace, _ in envelopes), tuple(objections))
 
 
-def _row_of(child: Child) -> list[Objection]:
+def _row_of(child: Child, kind: str) -> list[Objection]:
     name = f"{{{child.namespace}}}{child.name}"
-    row = _TABLE.get((child.namespace, child.name))
+    row = _ERROR_ROW if kind == "error" and (child.namespace, child.name) == _ERROR else _TABLE.get((child.namespace, child.name))
     if row is None:
         return [Objection("subject" if (child.namespace, child.name) == _SUBJECT else "unknown-element", name)]
     if child.text > row.text or child.attributes > row.attributes or child.elements > row.elements:
