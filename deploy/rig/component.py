@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from typing import cast
 from xml.etree import ElementTree as ET
 
 COMPONENT = "{jabber:component:accept}"
@@ -53,12 +54,12 @@ class RawComponent:
         self._writer.close()
 
     async def _read(self) -> None:
-        parser = ET.XMLPullParser(("start", "end"))
+        parser: ET.XMLPullParser[ET.Element] = ET.XMLPullParser(("start", "end"))
         parser.feed(f"<stream xmlns='{COMPONENT[1:-1]}'>")
         depth = 0
         while data := await self._reader.read(65536):
             parser.feed(data)
-            for event, element in parser.read_events():
+            for event, element in parser.read_events():  # type: ignore[misc] - typeshed allows for events that are not asked for
                 depth += 1 if event == "start" else -1
                 if event == "end" and depth == 1:
-                    self.heard.put_nowait(element)
+                    self.heard.put_nowait(cast(ET.Element, element))
