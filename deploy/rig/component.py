@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import cast
 from xml.etree import ElementTree as ET
 
@@ -54,12 +55,12 @@ class RawComponent:
         self._writer.close()
 
     async def _read(self) -> None:
-        parser: ET.XMLPullParser[ET.Element] = ET.XMLPullParser(("start", "end"))
+        parser: ET.XMLPullParser = ET.XMLPullParser(("start", "end"))
         parser.feed(f"<stream xmlns='{COMPONENT[1:-1]}'>")
         depth = 0
         while data := await self._reader.read(65536):
             parser.feed(data)
-            for event, element in parser.read_events():  # type: ignore[misc] - typeshed allows for events that are not asked for
+            for event, element in cast(Iterator[tuple[str, ET.Element]], parser.read_events()):
                 depth += 1 if event == "start" else -1
                 if event == "end" and depth == 1:
-                    self.heard.put_nowait(cast(ET.Element, element))
+                    self.heard.put_nowait(element)
