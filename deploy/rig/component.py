@@ -55,7 +55,7 @@ class RawComponent:
         self._writer.close()
 
     async def _read(self) -> None:
-        parser: ET.XMLPullParser = ET.XMLPullParser(("start", "end"))
+        parser: ET.XMLPullParser[ET.Element] = ET.XMLPullParser(("start", "end"))
         parser.feed(f"<stream xmlns='{COMPONENT[1:-1]}'>")
         depth = 0
         while data := await self._reader.read(65536):

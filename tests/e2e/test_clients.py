@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from e2e.conftest import PASSWORD, Government, play
 from rig.aioxmpp_client import AioxmppClient
 from rig.installation import REPOSITORY
 from rig.omemo import OmemoClient
 from rig.profanity import Profanity
-
-from e2e.conftest import PASSWORD, Government, play
 
 AIOXMPP = REPOSITORY / ".venv-aioxmpp" / "bin" / "python"
 

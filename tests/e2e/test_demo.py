@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from rig.installation import REPOSITORY
 
 DEMO = REPOSITORY / "deploy" / "demo"

@@ -65,6 +65,17 @@ CRAFTED = {
     "PEP by hand": "<event xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'><item><x>hi</x></item></items></event>",
     "an invitation with words": "<x xmlns='jabber:x:conference' jid='r@rooms.gov.example' reason='hi'/>",
     "a data form": "<x xmlns='jabber:x:data' type='submit'><field var='a'><value>hi</value></field></x>",
+    "in the name of an attribute": "<active xmlns='http://jabber.org/protocol/chatstates' meet.at.noon=''/>",
+    "in the name of an element": "<fallback xmlns='urn:xmpp:fallback:0'><m xmlns='urn:x:" + "meet-at-noon" * 20 + "'/></fallback>",
+    "in thirty threads": "<thread>meet at noon</thread>" * 30,
+    "in thirty receipts": "<received xmlns='urn:xmpp:receipts' id='meet at noon'/>" * 30,
+    "in the id of a reply": f"<reply xmlns='urn:xmpp:reply:0' id='{'meet at noon ' * 60}'/>",
+    "in the flag of a key": f"<encrypted xmlns='{AXOLOTL}'><header sid='1'><key rid='2' prekey='hi'>{'A' * 64}</key></header></encrypted>",
+    "in the name of a reader": "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'><keys jid='meet at noon'>"
+     f"<key rid='2'>{'A' * 64}</key></keys></header></encrypted>",
+    "keys for nobody": "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'><keys jid='boris@gov.example'/></header></encrypted>",
+    "five encrypted parts": f"<encrypted xmlns='{AXOLOTL}'><header sid='1'><key rid='2'>{'A' * 64}</key></header></encrypted>" * 5,
+    "in the language": "<body xml:lang='" + "meet-at-noon-" * 20 + "'/>",
     "bidirectional": "<body>\u202ehi\u200b</body>",
 }
 

@@ -90,10 +90,11 @@ class Policy:
     def judge(self, message: Message, sender: Party, recipient: Party) -> Verdict:
         """What is to be done with a message between these parties.
 
-        An error (RFC 6121 section 5.2.2) answers what passed before, so no rule is asked; but it may carry nothing readable.
+        An error (RFC 6121 section 5.2.2) answers what passed before, so no rule is asked while it says nothing; one that says
+        something, encrypted or not, is a message like any other, whatever it calls itself.
         """
-        if message.type == "error":
-            return _judge_error(message)
+        if message.type == "error" and examine(message).kind is Kind.EMPTY:
+            return Verdict(True, rule="errors", recorded=False)
         setting = setting_of(message)
         for rule in self.rules:
             if rule.fits(sender, recipient, setting):
@@ -107,14 +108,6 @@ def setting_of(message: Message) -> Setting:
     if not message.room:
         return Setting.CHAT
     return Setting.GROUPCHAT if message.type == "groupchat" else Setting.PRIVATE
-
-
-def _judge_error(message: Message) -> Verdict:
-    content = examine(message)
-    if content.objections:
-        code = content.objections[0].code
-        return Verdict(False, code, TEXTS[code].format(where=content.objections[0].where), "errors")
-    return Verdict(True, rule="errors", recorded=content.kind is not Kind.EMPTY)
 
 
 def _no_rule(sender: Party, recipient: Party) -> str:

@@ -8,17 +8,21 @@ counts as such.
 from __future__ import annotations
 
 import enum
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apostille.policy.fallbacks import FALLBACKS
-from apostille.vocabulary import Child, Envelope, Message
+from apostille.vocabulary import Child, Envelope, Message, bare
 
 OMEMO_0_3 = "eu.siacs.conversations.axolotl"
 OMEMO_2 = "urn:xmpp:omemo:2"
 VERSIONS = {OMEMO_0_3: "0.3", OMEMO_2: "2"}
 
 _ID_LIMIT = 256  # bytes of an id attribute; clients use UUIDs, the rest would be a hiding place
-_LANG_LIMIT = 35  # RFC 5646 section 4.4.1: the longest language tag that software must take
+_LANG_LIMIT = len("xml:lang") + 35  # RFC 5646 section 4.4.1: the longest language tag that software must take
+_ASIDE_LIMIT = 1024  # bytes that a message may carry beside its encrypted parts, whatever each row allows
+_TIMES = 4  # how often one element may stand in a message (XEP-0428: one fallback mark per range); a record names as many
 _KEY_BYTES = range(32, 4097)  # a ratchet message: neither empty nor a place for a letter
 _GCM_IV_BYTES = (12, 16)  # XEP-0384 0.3 section 4.6; some clients still send 16
 _AES_BLOCK = 16
@@ -80,26 +84,26 @@ _TABLE: dict[tuple[str, str], Row] = {
     ("urn:xmpp:hints", "no-copy"): Row(),
     ("urn:xmpp:carbons:2", "private"): Row(),
     ("urn:xmpp:sid:0", "origin-id"): _MARK,
-    ("urn:xmpp:sid:0", "stanza-id"): Row(attributes=1024),
+    ("urn:xmpp:sid:0", "stanza-id"): Row(attributes=512),
     ("urn:xmpp:occupant-id:0", "occupant-id"): _MARK,
-    ("urn:xmpp:delay", "delay"): Row(attributes=1200),
+    ("urn:xmpp:delay", "delay"): Row(attributes=512),
     ("http://jabber.org/protocol/nick", "nick"): Row(text=64),
     ("urn:xmpp:eme:0", "encryption"): Row(attributes=96),  # says "encrypted", proves nothing
     ("urn:xmpp:message-correct:0", "replace"): _MARK,
     ("urn:xmpp:message-retract:1", "retract"): _MARK,
     ("urn:xmpp:message-attaching:1", "attach-to"): _MARK,
-    ("urn:xmpp:reply:0", "reply"): Row(attributes=1200),
+    ("urn:xmpp:reply:0", "reply"): Row(attributes=512),
     ("urn:xmpp:fallback:0", "fallback"): Row(attributes=160, elements=2),
     ("http://jabber.org/protocol/muc#user", "x"): Row(),  # the mark of a private message from a room
     ("urn:xmpp:attention:0", "attention"): Row(),
 }
-# Only in a message of type "error", where it answers what passed before: a condition and a few words (RFC 6120 section 8.3.2).
+# Only in a message of type "error", where it answers what passed before: a condition (RFC 6120 section 8.3.2) and no words.
 _ERROR = ("jabber:client", "error")
-_ERROR_ROW = Row(text=128, attributes=192, elements=4)
+_ERROR_ROW = Row(attributes=256, elements=3)
 # A room's subject is readable by nature: only a rule that lists the extra "subject" lets it pass.
 _SUBJECT = ("jabber:client", "subject")
 _BODY = ("jabber:client", "body")
-_ORDER = ("plaintext", "plaintext-beside", "encrypted-malformed", "no-keys", "hidden-text", "subject", "too-much", "unknown-element")
+_ORDER = ("plaintext", "plaintext-beside", "encrypted-malformed", "no-keys", "hidden-text", "subject", "unknown-element", "too-much")
 
 
 def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
@@ -122,11 +126,14 @@ def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
         elif child.envelope is not None and child.name == "encrypted" and child.namespace in VERSIONS:
             envelopes.append((child.namespace, child.envelope))
             objections += _shape_of(child.namespace, child.envelope)
+            if not message.room and not {key.jid for key in child.envelope.keys} <= {"", bare(message.sender), bare(message.recipient)}:
+                objections.append(Objection("encrypted-malformed", f"{{{child.namespace}}}encrypted"))
         elif key == _SUBJECT and "subject" in extras and message.type == "groupchat":
             subject = True
         else:
             objections += _row_of(child, message.type)
     objections += _bodies(bodies, envelopes)
+    objections += _together(message.children)
     if subject and bodies:
         objections.append(Objection("subject", "{jabber:client}subject"))  # XEP-0045 8.1: a change of subject has no body
     objections.sort(key=lambda one: _ORDER.index(one.code))
@@ -144,6 +151,16 @@ def _row_of(child: Child, kind: str) -> list[Objection]:
     if child.text > row.text or child.attributes > row.attributes or child.elements > row.elements:
         return [Objection("too-much", name)]
     return []
+
+
+def _together(children: Sequence[Child]) -> list[Objection]:
+    """Rows limit one element each; many of them would hold a letter."""
+    times = Counter((child.namespace, child.name) for child in children)
+    found = [Objection("too-much", f"{{{namespace}}}{name}") for (namespace, name), count in times.items() if count > _TIMES]
+    aside = [child for child in children if child.envelope is None]
+    if sum(child.attributes + (0 if (child.namespace, child.name) == _BODY else child.text) for child in aside) > _ASIDE_LIMIT:
+        found.append(Objection("too-much", "all parts together"))
+    return found
 
 
 def _bodies(bodies: list[Child], envelopes: list[tuple[str, Envelope]]) -> list[Objection]:

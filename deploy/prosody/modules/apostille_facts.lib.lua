@@ -16,18 +16,22 @@ local xmlns_sid = "urn:xmpp:sid:0";
 local xmlns_omemo_legacy = "eu.siacs.conversations.axolotl";
 local xmlns_omemo_2 = "urn:xmpp:omemo:2";
 
--- Attributes that a server itself reads or sets on a message; the bytes of all others are counted as loose text.
+-- Attributes that a server itself reads or sets on a message; the bytes of all others are counted as loose text, and so is a
+-- value that is none: a type that RFC 6121 section 5.2.2 does not know, a language longer than RFC 5646 section 4.4.1 allows.
 local known_attributes = { from = true, to = true, type = true, id = true, ["xml:lang"] = true, xmlns = true };
+local known_types = { normal = true, chat = true, groupchat = true, headline = true, error = true };
+local longest_language = 35;
 
 local function is_blank(text)
 	return not text:find("[^ \t\r\n]");
 end
 
--- Bytes of character data, bytes of attribute values, and number of descendants, of a whole subtree.
+-- Bytes of character data, bytes of markup that its writer chose (names and values of attributes; names and namespaces of
+-- descendants: all of it can be read), and number of descendants, of a whole subtree.
 local function measure(element)
 	local text, attributes, elements = 0, 0, 0;
 	for name, value in pairs(element.attr) do
-		if name ~= "xmlns" then attributes = attributes + #value; end
+		if name ~= "xmlns" then attributes = attributes + #name + #value; end
 	end
 	for i = 1, #element do
 		local node = element[i];
@@ -35,6 +39,7 @@ local function measure(element)
 			if not is_blank(node) then text = text + #node; end
 		else
 			local t, a, e = measure(node);
+			a = a + #node.name + (node.attr.xmlns ~= element.attr.xmlns and #(node.attr.xmlns or "") or 0);
 			text, attributes, elements = text + t, attributes + a, elements + e + 1;
 		end
 	end
@@ -79,6 +84,7 @@ local function length_of(bytes)
 end
 
 local truths = { ["true"] = true, ["1"] = true };
+local flags = { ["true"] = true, ["1"] = true, ["false"] = true, ["0"] = true };
 
 -- Facts of one <encrypted/>: an <omemo/> element for the question. Works on decoded fields, so that two servers that write the
 -- same header as different XML come to the same digest.
@@ -104,6 +110,7 @@ local function omemo(encrypted)
 		local kex = truths[key.attr.prekey or key.attr.kex or ""] or false;
 		strange = strange + strange_in(key, key_attributes, true);
 		if not rid or not rid:match("^%d+$") or #rid > 10 then strange = strange + 1; end
+		if not flags[key.attr.prekey or "0"] or not flags[key.attr.kex or "0"] then strange = strange + 1; end
 		keys[#keys + 1] = field(jid)..field(rid or "")..field(kex and "1" or "0")..(bytes and field(bytes) or absent);
 		group[#group + 1] = ("%s:%d:%d"):format(rid and rid:match("^%d+$") and #rid <= 10 and rid or "0",
 			length_of(bytes), kex and 1 or 0);
@@ -131,7 +138,7 @@ local function omemo(encrypted)
 						strange = strange + 1;
 					end
 				end
-				groups[#groups + 1] = group;
+				if #group == 0 then strange = strange + 1; else groups[#groups + 1] = group; end
 			else
 				strange = strange + 1;
 			end
@@ -162,8 +169,10 @@ local function facts(stanza, more)
 	local attr = stanza.attr;
 	local loose = 0;
 	for name, value in pairs(attr) do
-		if not known_attributes[name] then loose = loose + #value; end
+		if not known_attributes[name] then loose = loose + #name + #value; end
 	end
+	if not known_types[attr.type or "normal"] then loose = loose + #attr.type; end
+	if #(attr["xml:lang"] or "") > longest_language then loose = loose + #attr["xml:lang"]; end
 	for i = 1, #stanza do
 		local node = stanza[i];
 		if type(node) == "string" and not is_blank(node) then loose = loose + #node; end

@@ -102,11 +102,31 @@ local function release(entry)
 		return;
 	end
 	if origin.destroyed then origin = entry.snapshot; end
+	if entry.held and entry.source.closing and stanza.name == "presence" and not stanza.attr.to and not stanza.attr.type then
+		return; -- mod_presence would route messages to a session that nobody reads, and empty the offline store into it
+	end
 	local thread = coroutine.running();
 	passed[stanza] = entry;
 	releasing[thread] = entry;
 	prosody.core_post_stanza(origin, stanza, entry.pre);
 	releasing[thread] = nil;
+end
+
+-- A session whose full JID another one took while its messages waited: what it had entered or told and its heir did not, it
+-- leaves now (mod_presence would have said so before the heir was there).
+local function depart(session, heir)
+	local gone = st.presence({ type = "unavailable", from = session.full_jid });
+	for to in pairs(session.directed or {}) do
+		if not (heir.directed and heir.directed[to]) then
+			local presence = st.clone(gone);
+			presence.attr.to = to;
+			prosody.core_post_stanza(session, presence, true);
+		end
+	end
+	session.directed = nil;
+	if session.presence and not heir.presence then
+		prosody.core_post_stanza(session, st.clone(gone), true);
+	end
 end
 
 local function finish(source)
@@ -115,10 +135,11 @@ local function finish(source)
 	sources[source.origin] = nil;
 	local session = source.closing and source.origin;
 	if session and not session.destroyed then
-		if session.full_jid and prosody.full_sessions[session.full_jid] ~= session then
+		local heir = session.full_jid and prosody.full_sessions[session.full_jid];
+		if heir ~= session then
+			if heir then depart(session, heir); end
 			session.full_jid = nil; -- a new session has taken its place and must not be unregistered
 		end
-		session.presence = session.presence or source.presence;
 		sessionmanager.destroy_session(session, source.closing_reason);
 	end
 end
@@ -198,12 +219,12 @@ end
 
 -- The archives give a message its ids (XEP-0359) only after it was judged; a complaint cites them, so the ledger learns them.
 -- Reports ride with the next question, or alone after a moment; what cannot be told while the component is away is told later.
-local function keep_report(report)
+local function keep_report(report, pause)
 	if #archived >= 1000 then return; end
 	archived[#archived + 1] = report;
 	if report_due then return; end
 	report_due = true;
-	add_task(0.2, function ()
+	add_task(pause or 0.2, function ()
 		report_due = false;
 		flush();
 	end);
@@ -211,10 +232,12 @@ end
 
 local function fail_batch(batch, why)
 	if not close_batch(batch) then return; end
-	module:log("warn", "No verdict for %d message(s) (%s): their senders are told to try again", #batch.order, why);
+	if #batch.order > 0 then
+		module:log("warn", "No verdict for %d message(s) (%s): their senders are told to try again", #batch.order, why);
+	end
 	give_up(in_order(batch), "unavailable");
 	give_up(take_overdue(time_now()), "unavailable");
-	for _, report in ipairs(batch.archived) do keep_report(report); end
+	for _, report in ipairs(batch.archived) do keep_report(report, 5); end
 	if waiting_from <= waiting_to then flush(); end
 end
 
@@ -256,7 +279,7 @@ local function weight_of(facts)
 	for _, child in ipairs(facts.tags) do
 		bytes = bytes + 160;
 		for _, omemo in ipairs(child.tags) do
-			for _, keys in ipairs(omemo.tags) do bytes = bytes + 40 + #keys[1]; end
+			for _, keys in ipairs(omemo.tags) do bytes = bytes + 40 + #(keys[1] or ""); end
 		end
 	end
 	return bytes;
@@ -308,12 +331,12 @@ local function obey(batch, verdicts)
 	for _, verdict in ipairs(verdicts.tags) do
 		local ref = verdict.attr.ref;
 		local entry = ref and batch.entries[ref];
-		if not entry or heard[ref] or (verdict.name ~= "pass" and verdict.name ~= "refuse") then
+		if not entry or heard[ref] or verdict.attr.xmlns ~= xmlns_gate or (verdict.name ~= "pass" and verdict.name ~= "refuse") then
 			module:log("warn", "The gate component gave a verdict that nobody asked for, or gave one twice");
 			if entry then refusals[ref], heard[ref] = "broken", true; end
 		else
 			heard[ref] = true;
-			entry.record = verdict.attr.record;
+			entry.record = (verdict.attr.record or ""):match("^%d+$");
 			if verdict.name == "refuse" then
 				refusals[ref] = {
 					kind = kinds[verdict.attr.type] and verdict.attr.type or "cancel"; condition = "policy-violation";
@@ -424,10 +447,10 @@ if host_type == "local" then
 			-- Nobody reads it any more. A message to it is refused, so that it is kept for later; but a room would throw its
 			-- occupant out for that, before the last words are said.
 			function session.send(stanza)
-				return st.is_stanza(stanza) and (stanza.name ~= "message" or stanza.attr.type == "groupchat");
+				return st.is_stanza(stanza) and (stanza.name == "presence" or stanza.attr.type == "groupchat");
 			end
-			if session.priority then -- no new message is routed to it; contacts still have to hear that it leaves
-				source.presence, session.presence, session.priority = session.presence, nil, nil;
+			if session.priority then -- no new message is routed to it; its presence stays, for contacts have to hear that it leaves
+				session.priority = -1;
 				recalc_resource_map(prosody.bare_sessions[jid.join(session.username, session.host)]);
 			end
 		end
@@ -453,7 +476,7 @@ module:hook("muc-add-history", function (event)
 	if id then report(event.room.jid, id.attr.id); end
 end, -100);
 
-function module.unload()
+local function give_back(why)
 	local entries = {};
 	if asked then
 		asked.timer:stop();
@@ -461,5 +484,13 @@ function module.unload()
 		asked = nil;
 	end
 	for i = waiting_from, waiting_to do entries[#entries + 1] = waiting[i]; end
-	give_up(entries, "reload");
+	waiting, waiting_from, waiting_to = {}, 1, 0; -- a flush that is due finds nothing
+	give_up(entries, why);
 end
+
+function module.unload()
+	give_back("reload");
+end
+
+-- Before mod_smacks (-90) and mod_c2s (-100) end the sessions: who is still there hears that the message was not delivered.
+module:hook_global("server-stopping", function () give_back("reload"); end, -10);

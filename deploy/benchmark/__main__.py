@@ -1,0 +1,40 @@
+"""`deploy/bench [NAME…] [--json FILE] [--full]`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from benchmark import gate
+from benchmark.gate import Figure
+
+BENCHES: Mapping[str, Callable[[bool], dict[str, Figure]]] = {"gate": gate.measure}
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(sorted(BENCHES)), metavar="[NAME]...")
+@click.option("--json", "json_", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures to FILE.")
+@click.option("--full", is_flag=True, help="Longer rounds, and more of them.")
+def main(names: tuple[str, ...], json_: Path | None, full: bool) -> None:
+    """Measure, each figure against its rival or the bare server in the same run. Benches: gate."""
+    figures: dict[str, Figure] = {}
+    for name in names or sorted(BENCHES):
+        found = BENCHES[name](full)
+        figures |= found
+        for key, figure in found.items():
+            click.echo(f"{key}: {figure.value:.3g} {figure.unit} (compared with {figure.compared_with}, {figure.rounds} rounds)")
+    if json_ is not None:
+        machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+        document = {"figures": {key: asdict(one) for key, one in figures.items()}, "machine": machine, "version": version("apostille")}
+        json_.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
