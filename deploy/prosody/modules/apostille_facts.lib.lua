@@ -8,7 +8,7 @@ local hashes = require "util.hashes";
 local encodings = require "util.encodings";
 local struct = require "util.struct";
 
-local base64_decode = encodings.base64.decode;
+local base64_decode, base64_encode = encodings.base64.decode, encodings.base64.encode;
 local sha256 = hashes.sha256;
 
 local xmlns_gate = "apostille:gate:0";
@@ -54,7 +54,10 @@ local absent = struct.pack(">I4", 0xFFFFFFFF);
 
 -- The bytes of an element in base64 (RFC 4648 section 4, white space aside); nil if it is none. util.encodings is more forgiving.
 local function decoded(element)
-	local text = (element:get_text() or ""):gsub("[ \t\r\n]", "");
+	local text = element:get_text() or "";
+	local bytes = base64_decode(text);
+	if bytes and base64_encode(bytes) == text then return bytes; end -- as every client writes it
+	text = text:gsub("[ \t\r\n]", "");
 	if #text % 4 ~= 0 or not text:find("^[A-Za-z0-9+/]*=?=?$") then return nil; end
 	return base64_decode(text);
 end

@@ -30,14 +30,13 @@ local batch_messages = module:get_option_number("apostille_gate_batch", 200);
 local batch_bytes = 256 * 1024; -- the other side's limit is 512 KiB
 local parked_limit = module:get_option_number("apostille_gate_parked", 20000);
 
--- Stanzas that the gate has let through; shared by all hosts, so that one message is asked about once.
-local shared = module:shared("/*/apostille_gate/passed");
-shared.stanzas = shared.stanzas or setmetatable({}, { __mode = "k" });
+-- A stanza that may go on carries `apostille_passed` on its table: no copy has it, and nothing on the wire can set it. What is
+-- being released at the moment is known to all hosts, since a room hears of a message while a user's host releases it.
+local shared = module:shared("/*/apostille_gate/state");
 shared.releasing = shared.releasing or setmetatable({}, { __mode = "k" });
-local passed = shared.stanzas; -- stanza -> its entry
 local releasing = shared.releasing; -- coroutine -> the entry that it is letting through
 
-local sources = setmetatable({}, { __mode = "k" }); -- origin -> its queue
+local sources = setmetatable({}, { __mode = "k" }); -- origin -> its queue, as long as the origin lives
 local waiting = {}; -- entries that no question has been sent for yet, first in first out
 local waiting_from, waiting_to = 1, 0;
 local asked; -- the batch under way: { id =, entries = { ref -> entry }, timer = }
@@ -101,12 +100,12 @@ local function release(entry)
 		bounce(entry, r.kind, r.condition, r.text, r.code);
 		return;
 	end
-	if origin.destroyed then origin = entry.snapshot; end
+	if origin.destroyed then origin = entry.source.snapshot; end
 	if entry.held and entry.source.closing and stanza.name == "presence" and not stanza.attr.to and not stanza.attr.type then
 		return; -- mod_presence would route messages to a session that nobody reads, and empty the offline store into it
 	end
 	local thread = coroutine.running();
-	passed[stanza] = entry;
+	stanza.apostille_passed = true;
 	releasing[thread] = entry;
 	prosody.core_post_stanza(origin, stanza, entry.pre);
 	releasing[thread] = nil;
@@ -132,8 +131,8 @@ end
 local function finish(source)
 	-- Nothing waits any more: forget the source, and let a session go whose end was put off.
 	if source.from <= source.to or source.runner.state ~= "ready" then return; end
-	sources[source.origin] = nil;
 	local session = source.closing and source.origin;
+	source.closing, source.current = nil, nil;
 	if session and not session.destroyed then
 		local heir = session.full_jid and prosody.full_sessions[session.full_jid];
 		if heir ~= session then
@@ -158,7 +157,7 @@ end
 local function source_of(origin)
 	local source = sources[origin];
 	if source then return source; end
-	source = { origin = origin, entries = {}, from = 1, to = 0 };
+	source = { origin = origin, entries = {}, from = 1, to = 0, snapshot = origin.type == "c2s" and snapshot(origin) or origin };
 	source.runner = async.runner(release, {
 		error = function (_, err)
 			module:log("error", "A parked stanza could not go on: %s", err);
@@ -290,7 +289,6 @@ local function ask(event, flow, pre)
 	last_ref = last_ref + 1;
 	local entry = {
 		origin = origin; stanza = stanza; pre = pre; number = last_ref; ref = ("%d"):format(last_ref); since = time_now();
-		snapshot = origin.type == "c2s" and snapshot(origin) or origin;
 	};
 	if parked_count >= parked_limit then
 		bounce_wait(entry, "crowded");
@@ -390,8 +388,7 @@ local function from_gate(event)
 end
 
 local function was_passed(event)
-	local entry = passed[event.stanza];
-	if entry then event.apostille_passed = true; end -- handlers swap event.stanza for a copy; the event stays
+	if event.stanza.apostille_passed then event.apostille_passed = true; end -- handlers swap the stanza for a copy; the event stays
 	return event.apostille_passed;
 end
 
@@ -413,7 +410,7 @@ local function on_other(event)
 	if coroutine.running() == source.runner.thread then return; end -- part of what is being released
 	if source.from > source.to and source.runner.state == "ready" then return; end
 	park({
-		origin = origin; stanza = st.clone(stanza); pre = true; held = true; decided = true; snapshot = snapshot(origin);
+		origin = origin; stanza = st.clone(stanza); pre = true; held = true; decided = true;
 	});
 	return true;
 end
