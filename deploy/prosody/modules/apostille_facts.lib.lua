@@ -1,6 +1,6 @@
 -- The facts of a message: what may be told about it without telling what it says.
 --
--- Knows how to measure a stanza and how to digest OMEMO headers (docs/reference/protocol/digest.md).
+-- Knows how to measure a stanza and how to digest OMEMO headers (docs/reference/protocol/gate.md).
 -- Refuses to judge: names, lengths and digests leave this file, never character data of a message.
 
 local st = require "util.stanza";
