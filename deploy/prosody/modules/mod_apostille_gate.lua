@@ -6,6 +6,9 @@
 --
 -- It never waits inside a session's coroutine: in Prosody 0.12 a connection that was paused and resumed may forget what
 -- lies in LuaSocket's own buffer, and the last stanzas of a burst hang.
+--
+-- More than 400 lines, because the queues, the batch under way and the hooks share their state, and Prosody knows no parts of a
+-- module but libraries without state.
 
 local st = require "util.stanza";
 local async = require "util.async";
