@@ -57,11 +57,15 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How much one element may carry without being content: bytes of text, bytes of attribute values, descendants."""
+    """How much one element may carry without being content: bytes of text, bytes of attribute values, descendants.
+
+    `times` says how often it may stand in one message: an element that may stand there any number of times carries any letter.
+    """
 
     text: int = 0
     attributes: int = 0
     elements: int = 0
+    times: int = 1
 
 
 _MARK = Row(attributes=_ID_LIMIT)
@@ -88,7 +92,7 @@ _TABLE: dict[tuple[str, str], Row] = {
     ("urn:xmpp:occupant-id:0", "occupant-id"): _MARK,
     ("urn:xmpp:delay", "delay"): Row(attributes=512),
     ("http://jabber.org/protocol/nick", "nick"): Row(text=64),
-    ("urn:xmpp:eme:0", "encryption"): Row(attributes=96),  # says "encrypted", proves nothing
+    ("urn:xmpp:eme:0", "encryption"): Row(attributes=96, times=2),  # says "encrypted", proves nothing
     ("urn:xmpp:message-correct:0", "replace"): _MARK,
     ("urn:xmpp:message-retract:1", "retract"): _MARK,
     ("urn:xmpp:message-attaching:1", "attach-to"): _MARK,
