@@ -1,0 +1,106 @@
+"""Reading a policy: every way to get a document wrong is told with rule, key and mend."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from apostille.policy.rules import Policy, Requirement, Rule, Setting, Stage, read_policy
+from apostille.policy.store import load_policy
+from apostille.vocabulary import Fault, Party, Reason, Refusal
+
+WHO = 'from = ["verified"]\nto = ["verified"]\n'
+
+
+def read(text: str) -> Policy:
+    return read_policy(tomllib.loads(text), "policy.toml")
+
+
+def test_a_rule_is_read_whole() -> None:
+    (found,) = read(
+        '[[rule]]\nname = "public"\nfrom = ["public", "remote"]\nto = ["verified", "room"]\nrequire = "nothing"\nstage = "warn"\n'
+        'kinds = ["groupchat", "private"]\nversions = ["2"]\nextras = ["subject"]\n'
+    ).rules
+    assert found == Rule(
+        "public",
+        frozenset((Party.PUBLIC, Party.REMOTE)),
+        frozenset((Party.VERIFIED, Party.ROOM)),
+        Requirement.NOTHING,
+        Stage.WARN,
+        frozenset((Setting.GROUPCHAT, Setting.PRIVATE)),
+        frozenset(("2",)),
+        frozenset(("subject",)),
+    )
+
+
+def test_what_a_rule_does_not_say_is_the_strict_choice() -> None:
+    (found,) = read(f'[[rule]]\nname = "officials"\n{WHO}').rules
+    assert (found.require, found.stage) == (Requirement.OMEMO, Stage.ENFORCE)
+    assert (found.settings, found.versions, found.extras) == (frozenset(Setting), {"0.3", "2"}, frozenset())
+
+
+def test_rules_keep_the_order_of_the_file() -> None:
+    names = [f"r{number}" for number in (3, 1, 2)]
+    assert [rule.name for rule in read("".join(f'[[rule]]\nname = "{name}"\n{WHO}' for name in names)).rules] == names
+
+
+def test_an_empty_document_is_an_empty_policy() -> None:
+    assert read("") == Policy()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rules = 1", "policy.toml: unknown key 'rules'; a policy is a list of [[rule]] tables"),
+        (f'[rule]\nname = "a"\n{WHO}', "policy.toml: write each rule as [[rule]], with two brackets"),
+        ("rule = 1", "write each rule as [[rule]]"),
+        ("rule = [1]", "policy.toml: rule 1: is not a table; write [[rule]]"),
+        (f"[[rule]]\n{WHO}", "policy.toml: rule 1: needs a name"),
+        (f"[[rule]]\nname = ''\n{WHO}", "rule 1: needs a name"),
+        (f"[[rule]]\nname = 7\n{WHO}", "rule 1: needs a name"),
+        (f'[[rule]]\nname = "a"\n{WHO}[[rule]]\nname = "b"\n{WHO}form = 1', "rule 2: unknown key 'form'; known are extras, from, kinds"),
+        ('[[rule]]\nname = "a"\nto = ["verified"]', "policy.toml: rule 1 (a): needs from, a list of verified, suspended"),
+        ('[[rule]]\nname = "a"\nfrom = ["verified"]', "rule 1 (a): needs to, a list of"),
+        ('[[rule]]\nname = "a"\nfrom = "verified"\nto = []', "rule 1 (a): from should be a list of"),
+        ('[[rule]]\nname = "a"\nfrom = ["official"]\nto = []', "rule 1 (a): from holds 'official'; known are verified"),
+        ('[[rule]]\nname = "a"\nfrom = ["Verified"]\nto = []', "from holds 'Verified'"),
+        ('[[rule]]\nname = "a"\nfrom = [1]\nto = []', "from holds 1"),
+        ('[[rule]]\nname = "a"\nfrom = [["verified"]]\nto = []', "from holds ['verified']"),
+        (f'[[rule]]\nname = "a"\n{WHO}require = "pgp"', "rule 1 (a): require = 'pgp'; should be one of omemo, nothing"),
+        (f'[[rule]]\nname = "a"\n{WHO}require = ["omemo"]', "require = ['omemo']; should be one of"),
+        (f'[[rule]]\nname = "a"\n{WHO}require = true', "require = True; should be one of"),
+        (f'[[rule]]\nname = "a"\n{WHO}stage = "off"', "rule 1 (a): stage = 'off'; should be one of observe, warn, enforce"),
+        (f'[[rule]]\nname = "a"\n{WHO}kinds = ["room"]', "rule 1 (a): kinds holds 'room'; known are chat, groupchat, private"),
+        (f'[[rule]]\nname = "a"\n{WHO}kinds = "chat"', "rule 1 (a): kinds should be a list of chat"),
+        (f'[[rule]]\nname = "a"\n{WHO}versions = [2]', "rule 1 (a): versions holds 2; known are 0.3, 2"),
+        (f'[[rule]]\nname = "a"\n{WHO}versions = ["0.4"]', "versions holds '0.4'"),
+        (f'[[rule]]\nname = "a"\n{WHO}extras = ["body"]', "rule 1 (a): extras holds 'body'; known are subject"),
+        (f'[[rule]]\nname = "a"\n{WHO}[[rule]]\nname = "a"\n{WHO}', "policy.toml: two rules are named 'a'"),
+    ],
+)
+def test_every_flaw_is_told_with_rule_and_key(text: str, said: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        read(text)
+    assert refusal.value.reason is Reason.MALFORMED
+    assert said in refusal.value.text
+
+
+def test_a_file_that_cannot_be_read_is_the_fault_of_the_environment(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(Fault, match="policy: cannot read"):
+            load_policy(path)
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"\xff\xfe", "is not UTF-8 text"), (b"rule = ", "not TOML: "), (b"\0", "not TOML: ")])
+def test_a_file_that_holds_no_policy_is_refused_by_name(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "policy.toml").write_bytes(content)
+    with pytest.raises(Refusal) as refusal:
+        load_policy(tmp_path / "policy.toml")
+    assert refusal.value.text.startswith(f"{tmp_path / 'policy.toml'}: {said}")
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(f'[[rule]]\nname = "a"\n{WHO}', encoding="utf-8")
+    assert [rule.name for rule in load_policy(tmp_path / "policy.toml").rules] == ["a"]

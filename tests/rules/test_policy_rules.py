@@ -1,0 +1,173 @@
+"""Rules: the first that fits decides, none that fits refuses, and what each stage does with an objection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from apostille_xep.gate.stanza import Child, Question
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apostille.policy.rules import TEXTS, Policy, Requirement, Rule, Setting, Stage, setting_of
+from apostille.policy.stanzas import _ORDER
+from apostille.vocabulary import Party, Verdict
+from messages import CLIENT, body, child, legacy, message, modern
+
+ROOM = "tax@rooms.gov.example"
+EVERYBODY = frozenset(Party)
+CHATSTATE = child("http://jabber.org/protocol/chatstates", "composing")
+ERROR = child(CLIENT, "error", text=30, attributes=10, elements=2)
+
+
+def rule(name: str = "officials", **fields: Any) -> Rule:
+    return Rule(name, frozenset((Party.VERIFIED,)), frozenset((Party.VERIFIED, Party.ROOM)), **fields)
+
+
+def judged(*rules: Rule, of: Question, sender: Party = Party.VERIFIED, recipient: Party = Party.VERIFIED) -> Verdict:
+    return Policy(rules).judge(of, sender, recipient)
+
+
+@pytest.mark.parametrize("children", [(), (CHATSTATE,), (body("hello"),), (legacy(),)], ids=["nothing", "chatstate", "plain", "omemo"])
+def test_an_empty_policy_refuses_everything(children: tuple[Child, ...]) -> None:
+    for sender in Party:
+        for recipient in Party:
+            verdict = judged(of=message(*children), sender=sender, recipient=recipient)
+            assert not verdict.passes
+            assert verdict.text == TEXTS[verdict.code]
+            assert verdict.rule == ""
+
+
+def test_between_verified_officials_a_message_must_be_encrypted() -> None:
+    assert judged(rule(), of=message(legacy())) == Verdict(True, rule="officials")
+    assert judged(rule(), of=message(modern())) == Verdict(True, rule="officials")
+    assert judged(rule(), of=message(body("hello"))) == Verdict(False, "plaintext", TEXTS["plaintext"], "officials")
+
+
+def test_a_content_free_message_passes_and_is_not_kept() -> None:
+    assert judged(rule(), of=message(CHATSTATE)) == Verdict(True, rule="officials", recorded=False)
+
+
+def test_the_first_rule_that_fits_decides() -> None:
+    strict, lax = rule("strict"), rule("lax", require=Requirement.NOTHING)
+    assert judged(strict, lax, of=message(body("hello"))).rule == "strict"
+    assert judged(lax, strict, of=message(body("hello"))) == Verdict(True, rule="lax")
+    other = Rule("remote", frozenset((Party.REMOTE,)), EVERYBODY, Requirement.NOTHING)
+    assert judged(other, strict, of=message(body("hello"))).rule == "strict"
+
+
+def test_stages_observe_warn_and_enforce_differ_only_in_what_follows() -> None:
+    plain, text = message(body("hello")), TEXTS["plaintext"]
+    assert judged(rule(stage=Stage.OBSERVE), of=plain) == Verdict(True, "plaintext", text, "officials")
+    assert judged(rule(stage=Stage.WARN), of=plain) == Verdict(True, "plaintext", text, "officials", notice=True)
+    assert judged(rule(stage=Stage.ENFORCE), of=plain) == Verdict(False, "plaintext", text, "officials")
+    for stage in Stage:
+        assert judged(rule(stage=stage), of=message(legacy())) == Verdict(True, rule="officials")
+
+
+@pytest.mark.parametrize("setting", list(Setting))
+def test_a_rule_speaks_of_its_own_kinds_only(setting: Setting) -> None:
+    said = {
+        Setting.CHAT: message(legacy()),
+        Setting.GROUPCHAT: message(legacy(), type="groupchat", room=ROOM),
+        Setting.PRIVATE: message(legacy(), room=ROOM),
+    }
+    assert {where: setting_of(one) for where, one in said.items()} == {where: where for where in Setting}
+    for where, one in said.items():
+        assert judged(rule(settings=frozenset((setting,))), of=one).passes is (where is setting)
+
+
+def test_a_rule_may_ask_for_one_version_of_omemo() -> None:
+    modern_only = rule(versions=frozenset(("2",)))
+    assert judged(modern_only, of=message(modern())).passes
+    for wrong in (message(legacy()), message(legacy(), modern())):
+        verdict = judged(modern_only, of=wrong)
+        assert (verdict.passes, verdict.code) == (False, "version")
+        assert "OMEMO version 2" in verdict.text
+    assert judged(modern_only, of=message(CHATSTATE)).passes
+
+
+def test_a_subject_passes_where_the_rule_lists_it_and_is_kept() -> None:
+    subject = message(child(CLIENT, "subject", text=9), type="groupchat", room=ROOM)
+    assert judged(rule(), of=subject).code == "subject"
+    assert judged(rule(extras=frozenset(("subject",))), of=subject) == Verdict(True, rule="officials")
+
+
+def test_a_rule_that_requires_nothing_lets_everything_pass_and_keeps_what_is_not_empty() -> None:
+    lax = rule(require=Requirement.NOTHING)
+    assert judged(lax, of=message(body("hello"), child("unknown:x", "x"), text=5)) == Verdict(True, rule="officials")
+    assert judged(lax, of=message(CHATSTATE)).recorded is False
+
+
+@pytest.mark.parametrize(
+    ("sender", "recipient", "code"),
+    [
+        (Party.SUSPENDED, Party.VERIFIED, "sender-suspended"),
+        (Party.SUSPENDED, Party.EXPIRED, "sender-suspended"),
+        (Party.EXPIRED, Party.VERIFIED, "sender-expired"),
+        (Party.VERIFIED, Party.SUSPENDED, "recipient-not-verified"),
+        (Party.VERIFIED, Party.EXPIRED, "recipient-not-verified"),
+        (Party.VERIFIED, Party.PUBLIC, "no-rule"),
+        (Party.VERIFIED, Party.REMOTE, "no-rule"),
+        (Party.REMOTE, Party.VERIFIED, "no-rule"),
+        (Party.PUBLIC, Party.VERIFIED, "no-rule"),
+    ],
+)
+def test_who_fits_no_rule_is_told_why(sender: Party, recipient: Party, code: str) -> None:
+    for one in (message(legacy()), message(CHATSTATE)):
+        assert judged(rule(), of=one, sender=sender, recipient=recipient) == Verdict(False, code, TEXTS[code])
+
+
+# ---- errors -------------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_that_says_only_what_errors_say_passes_whoever_sent_it_and_is_not_kept() -> None:
+    error = message(ERROR, type="error")
+    assert judged(of=error, sender=Party.REMOTE, recipient=Party.SUSPENDED) == Verdict(True, rule="errors", recorded=False)
+
+
+def test_a_message_that_only_calls_itself_an_error_is_judged_like_any_other() -> None:
+    assert not judged(of=message(type="error")).passes
+    assert judged(rule(), of=message(body("hello"), type="error")).code == "plaintext"
+    assert not judged(of=message(child("jabber:server", "error"), type="error")).passes
+
+
+def test_a_letter_does_not_travel_as_an_error() -> None:
+    assert judged(rule(), of=message(ERROR, body("hello"), type="error")).code == "plaintext"
+    assert judged(rule(), of=message(child(CLIENT, "error", text=4000, elements=2), type="error")).code == "too-much"
+    assert judged(rule(), of=message(ERROR, type="error", text=4)).code == "hidden-text"
+    assert judged(rule(), of=message(ERROR, child("unknown:x", "x"), type="error")).code == "unknown-element"
+
+
+def test_ciphertext_in_an_error_is_kept_and_needs_a_rule() -> None:
+    hidden = message(ERROR, legacy(), type="error")
+    assert judged(rule(), of=hidden) == Verdict(True, rule="officials")
+    assert judged(rule(), of=hidden, sender=Party.SUSPENDED).code == "sender-suspended"
+
+
+# ---- what a person reads ------------------------------------------------------------------------------------------------
+
+
+def test_every_objection_has_a_text_that_says_it_was_not_delivered() -> None:
+    assert set(_ORDER) <= set(TEXTS)
+    assert all(text.startswith("Not delivered: ") and text.endswith(".") for text in TEXTS.values())
+
+
+def test_a_refusal_names_the_element_that_is_to_blame() -> None:
+    verdict = judged(rule(), of=message(legacy(), child("unknown:x", "html")))
+    assert "{unknown:x}html" in verdict.text
+
+
+def test_an_element_whose_name_looks_like_a_template_is_named_as_it_is() -> None:
+    verdict = judged(rule(), of=message(child("{0}{where.__class__}", "{x}")))
+    assert "({{0}{where.__class__}}{x})" in verdict.text
+
+
+@given(st.sets(st.sampled_from(list(Party)), min_size=1), st.sets(st.sampled_from(list(Party)), min_size=1))
+def test_an_enforced_rule_lets_nothing_readable_pass_between_any_parties(senders: set[Party], recipients: set[Party]) -> None:
+    enforced = Rule("all", frozenset(senders), frozenset(recipients))
+    for sender in Party:
+        for recipient in Party:
+            assert not Policy((enforced,)).judge(message(legacy(), body("hello")), sender, recipient).passes
+            fits = sender in senders and recipient in recipients
+            assert Policy((enforced,)).judge(message(legacy()), sender, recipient).passes is fits
