@@ -151,15 +151,18 @@ def write(record: Record) -> bytes:
 
 def _well_typed(record: Record) -> bool:
     if isinstance(record, Filed):
-        return isinstance(record.at, int) and isinstance(record.of, int) and _texts(record.by, record.id)
+        return _numbers(record.at, record.of) and _texts(record.by, record.id)
     return (
-        isinstance(record.at, int)
+        _numbers(record.at)
         and _texts(record.sender, record.recipient, record.resource, record.type, record.flow, record.id, record.origin_id)
         and _texts(record.room, record.policy, record.code)
-        and all(_texts(body.commitment) and isinstance(body.length, int) for body in record.bodies)
-        and all(_texts(one.namespace, one.digest) and isinstance(one.payload, int) for one in record.encrypted)
-        and all(isinstance(number, int) for one in record.encrypted for number in (one.sid, *one.devices))
+        and all(_texts(body.commitment) and _numbers(body.length) for body in record.bodies)
+        and all(_texts(one.namespace, one.digest) and _numbers(one.sid, one.payload, *one.devices) for one in record.encrypted)
     )
+
+
+def _numbers(*values: object) -> bool:
+    return all(type(value) is int for value in values)  # True is an int to Python, and none to anybody else
 
 
 def _texts(*values: object) -> bool:
@@ -203,6 +206,10 @@ def read(entry: bytes) -> Record:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Unreadable(f"not an entry of this ledger: {type(error).__name__}") from None
-    if write(record) != entry or not _well_typed(record):
+    try:
+        canonical = _well_typed(record) and write(record) == entry
+    except UnicodeEncodeError:  # a lone surrogate: JSON can spell it, UTF-8 cannot
+        canonical = False
+    if not canonical:
         raise Unreadable("not written the one way in which this ledger writes")
     return record
