@@ -1,0 +1,207 @@
+"""The ledger's entries: one way to write each, and nothing else is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apostille.gate.rules import judged
+from apostille.record import Body, Encrypted, Filed, Judged, Record, Unreadable, commitment, lookups, moment, read, resource_mark, write
+from apostille.tlog.tiles import ENTRY_LIMIT
+from apostille.vocabulary import Verdict
+from messages import LEGACY, body, child, encrypted, keys, legacy, message, sha256
+
+numbers = st.integers(-(2**53), 2**53)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+filed = st.builds(Filed, at=numbers, of=numbers, by=texts, id=texts)
+envelopes = st.builds(
+    Encrypted, namespace=texts, digest=texts, sid=numbers, payload=numbers, devices=st.lists(numbers, max_size=4).map(tuple)
+)
+messages = st.builds(
+    Judged,
+    at=numbers,
+    sender=texts,
+    recipient=texts,
+    resource=texts,
+    type=texts,
+    flow=texts,
+    id=texts,
+    origin_id=texts,
+    room=texts,
+    policy=texts,
+    code=texts,
+    bodies=st.lists(st.builds(Body, commitment=texts, length=numbers), max_size=2).map(tuple),
+    encrypted=st.lists(envelopes, max_size=2).map(tuple),
+)
+KEPT = Judged(
+    at=1_795_000_000_123,
+    sender="анна@gov.example",
+    recipient="boris@gov.example",
+    resource="5f",
+    type="chat",
+    flow="local",
+    id="m1",
+    policy="officials",
+    bodies=(Body("c0", 5),),
+    encrypted=(Encrypted(LEGACY, "d1", 7, 25, (11, 12)),),
+)
+WRITTEN = (
+    '{"at":1795000000123,"body":[{"commitment":"c0","length":5}],"flow":"local","from":"анна@gov.example","id":"m1","kind":"judged",'
+    '"omemo":[{"devices":[11,12],"digest":"d1","ns":"eu.siacs.conversations.axolotl","payload":25,"sid":7}],"policy":"officials",'
+    '"resource":"5f","to":"boris@gov.example","type":"chat","v":1}'
+).encode()
+
+
+@given(filed | messages)
+def test_what_is_written_is_read_back(record: Record) -> None:
+    assert read(write(record)) == record
+
+
+@given(messages)
+def test_the_same_facts_are_the_same_bytes_in_the_canonical_form(record: Record) -> None:
+    entry = write(record)
+    again = json.dumps(json.loads(entry), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    assert entry == again == write(read(entry))
+
+
+def test_an_entry_looks_like_this_for_ever() -> None:
+    assert write(KEPT) == WRITTEN
+    assert write(Filed(2, 0, "anna@gov.example", "a1")) == b'{"at":2,"by":"anna@gov.example","id":"a1","kind":"filed","of":0,"v":1}'
+
+
+@given(st.binary(max_size=200))
+def test_any_other_bytes_are_unreadable(entry: bytes) -> None:
+    with pytest.raises(Unreadable):
+        read(entry)
+
+
+@given(st.integers(0, len(WRITTEN) - 1), st.integers(0, 255))
+def test_one_changed_byte_is_unreadable_or_another_record(place: int, value: int) -> None:
+    changed = WRITTEN[:place] + bytes([value]) + WRITTEN[place + 1 :]
+    try:
+        found = read(changed)
+    except Unreadable:
+        return
+    assert (found == KEPT) is (changed == WRITTEN)
+    assert write(found) == changed
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | numbers | st.floats() | st.text(max_size=5) | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(sorted(json.loads(WRITTEN))), anything)
+def test_a_field_of_another_type_is_unreadable(name: str, value: Any) -> None:
+    shape = json.loads(WRITTEN) | {name: value}
+    entry = json.dumps(shape, sort_keys=True, separators=(",", ":")).encode()
+    try:
+        assert write(read(entry)) == entry
+    except Unreadable:
+        return
+    assert type(value) is type(json.loads(WRITTEN)[name])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        WRITTEN + b"\n",
+        b" " + WRITTEN,
+        WRITTEN.replace(b",", b", ", 1),
+        WRITTEN.replace("анна".encode(), rb"\u0430\u043d\u043d\u0430"),
+        WRITTEN.replace(b'"v":1', b'"v":2'),
+        WRITTEN.replace(b'"v":1', b'"v":1.0'),
+        WRITTEN.replace(b'"v":1', b'"v":true'),
+        WRITTEN.replace(b'"at":1795000000123', b'"at":true'),
+        WRITTEN.replace(b'"at":1795000000123', b'"at":NaN'),
+        WRITTEN.replace(b'"at":1795000000123', b'"at":1e400'),
+        WRITTEN.replace(b'"at":1795000000123', b'"at":' + b"9" * 5000),
+        WRITTEN.replace(b"[11,12]", b"[11,false]"),
+        WRITTEN.replace(b"[11,12]", b'"12"'),
+        WRITTEN.replace(b'"length":5', b'"length":5.5'),
+        WRITTEN.replace(b'"m1"', b'"\\ud800"'),
+        WRITTEN.replace(b'"m1"', b'""'),
+        WRITTEN.replace(b'"kind":"judged"', b'"kind":"heard"'),
+        WRITTEN.replace(b'"kind":"judged"', b'"kind":["judged"]'),
+        WRITTEN.replace(b'"m1"', b'"m1","more":1'),
+        WRITTEN.replace(b'"m1"', b'"m1","id":"m1"'),
+        b"[" * 100_000,
+        b'{"v":1,"kind":"filed","at":1,"of":' + b"[" * 900 + b"]" * 900 + b"}",
+        b"null",
+        b"[]",
+        b"{}",
+        b'"judged"',
+        b"",
+    ],
+    ids=lambda entry: repr(entry[-60:]),
+)
+def test_another_form_of_the_same_is_unreadable(entry: bytes) -> None:
+    with pytest.raises(Unreadable):
+        read(entry)
+
+
+# ---- commitments and lookups --------------------------------------------------------------------------------------------
+
+
+def test_a_commitment_hides_the_text_and_binds_to_it() -> None:
+    salt, other = b"s" * 32, b"t" * 32
+    assert commitment(salt, sha256("hello")) == commitment(salt, sha256("hello"))
+    assert len({commitment(one, sha256(text)) for one in (salt, other) for text in ("hello", "hellp")}) == 4
+    assert commitment(salt, sha256("hello")) not in (sha256("hello"), hashlib.sha256(salt + b"hello").hexdigest())
+
+
+def test_nothing_of_a_text_is_in_its_record() -> None:
+    entry = write(judged(message(body("the launch code is 0000")), Verdict(True), 1, b"s" * 32))
+    assert b"launch" not in entry
+    assert sha256("the launch code is 0000").encode() not in entry
+    assert b'"length":23' in entry
+
+
+def test_a_message_is_found_by_who_when_and_its_own_ids() -> None:
+    found = dict(lookups(KEPT))
+    assert found == {"from": "анна@gov.example", "to": "boris@gov.example", "at": "001795000000123", "id": "m1"}
+    assert dict(lookups(Filed(2, 40, "anna@gov.example", "a1"))) == {"stanza-id": "a1", "of": "40"}
+
+
+@given(st.lists(st.integers(0, 10**15 - 1), min_size=2, max_size=5))
+def test_times_are_in_order_as_text(times: list[int]) -> None:
+    assert sorted(map(moment, times)) == list(map(moment, sorted(times)))
+
+
+def test_of_a_resource_only_a_mark_is_kept() -> None:
+    assert resource_mark("anna@gov.example") == ""
+    mark = resource_mark("anna@gov.example/Conversations.a1b2")
+    assert mark == hashlib.sha256(b"Conversations.a1b2").hexdigest()[:16]
+    assert mark == resource_mark("boris@gov.example/Conversations.a1b2")
+    assert resource_mark("anna@gov.example/a/b") == hashlib.sha256(b"a/b").hexdigest()[:16]
+
+
+# ---- the largest record -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("character", ["\U0001f512", '"', "\\", "\t", "\x7f", "\u2028"])
+def test_the_largest_record_that_a_message_can_bring_fits_into_an_entry(character: str) -> None:
+    longest = f"{'я' * 511}@{'ж' * 511}"  # RFC 7622 section 3: 1,023 bytes a part
+    many = legacy(keys(*[2**33] * 5000), sid=2**40 - 1, payload=2**40 - 1)
+    assert many.envelope is not None
+    children = [encrypted("urn:xmpp:omemo:2", many.envelope), many] * 5 + [body("x" * 9)] * 50 + [child("unknown:x", "x")] * 500
+    largest = message(
+        *children,
+        sender=f"{longest}/{'r' * 1023}",
+        recipient=longest,
+        room=longest,
+        type="groupchat",
+        flow="component",
+        id=character * 100_000,
+        origin_id=character * 100_000,
+    )
+    record = judged(largest, Verdict(True, "encrypted-malformed", rule="p" * 128), 2**53, b"s" * 32)
+    assert len(write(record)) <= ENTRY_LIMIT
+    assert read(write(record)) == record
