@@ -22,6 +22,7 @@ _KEYS = f"{{{NAMESPACE}}}keys"
 _FLOWS = frozenset(("local", "remote", "component"))
 _TYPES = frozenset(("normal", "chat", "groupchat", "headline", "error"))
 _SHA256_HEX = 64
+_HEX = frozenset("0123456789abcdef")
 
 
 class Unreadable(ValueError):
@@ -90,48 +91,61 @@ class Garbled(NamedTuple):
     why: str
 
 
-def _count(value: str | None, what: str) -> int:
-    if value is None or not value.isascii() or not value.lstrip("-").isdigit():
-        raise Unreadable(f"{what}: not a number: {value!r}")
-    number = int(value)
-    if not -1 <= number < 2**40:
-        raise Unreadable(f"{what}: out of range: {value!r}")
-    return number
+_DIGITS = 10  # of a number on the wire; a server says 0 for a device id that is none
+_PLACE_DIGITS = 15
 
 
-def _optional(value: str | None, what: str) -> int | None:
-    return None if value is None else _count(value, what)
+def _count(value: str | None, what: str, digits: int = _DIGITS) -> int:
+    if value is None or not (value.isascii() and value.isdigit() and len(value) <= digits):
+        raise Unreadable(f"{what}: not a number: {_short(value)}")
+    return int(value)
+
+
+def _length(value: str | None, what: str) -> int:
+    return -1 if value == "-1" else _count(value, what)  # -1: it was no base64
+
+
+def _sha256(value: str, what: str) -> str:
+    if len(value) != _SHA256_HEX or not _HEX.issuperset(value):
+        raise Unreadable(f"{what}: not a SHA-256 in hex")
+    return value
+
+
+def _short(value: str | None) -> str:
+    return repr(value if value is None else value[:40])
 
 
 def _key(word: str, jid: str) -> Key:
     parts = word.split(":")
-    if len(parts) != 3:
-        raise Unreadable(f"keys: not rid:length:kex: {word[:40]!r}")
-    return Key(_count(parts[0], "rid"), _count(parts[1], "key length"), jid, parts[2] == "1")
+    if len(parts) != 3 or parts[2] not in ("0", "1"):
+        raise Unreadable(f"keys: not rid:length:kex: {_short(word)}")
+    return Key(_count(parts[0], "rid"), _length(parts[1], "key length"), jid, parts[2] == "1")
+
+
+def _keys(group: ET.Element) -> Iterator[Key]:
+    if group.tag != _KEYS:
+        raise Unreadable(f"omemo: unexpected {_short(group.tag)}")
+    jid = group.get("jid", "")
+    return (_key(word, jid) for word in (group.text or "").split())
 
 
 def _envelope(element: ET.Element) -> Envelope:
-    digest = element.get("digest", "")
-    if len(digest) != _SHA256_HEX:
-        raise Unreadable("omemo: digest is not a SHA-256")
-    keys = tuple(
-        _key(word, group.get("jid", "")) for group in element if group.tag == _KEYS for word in (group.text or "").split()
-    )
+    iv, payload = element.get("iv"), element.get("payload")
     return Envelope(
         sid=_count(element.get("sid"), "sid"),
-        iv=_optional(element.get("iv"), "iv"),
-        payload=_optional(element.get("payload"), "payload"),
-        keys=keys,
-        digest=digest,
+        iv=None if iv is None else _length(iv, "iv"),
+        payload=None if payload is None else _length(payload, "payload"),
+        keys=tuple(key for group in element for key in _keys(group)),
+        digest=_sha256(element.get("digest", ""), "omemo digest"),
         strange=_count(element.get("strange"), "strange"),
     )
 
 
 def _child(element: ET.Element) -> Child:
     if element.tag != _CHILD:
-        raise Unreadable(f"unexpected {element.tag!r}")
+        raise Unreadable(f"unexpected {_short(element.tag)}")
     get = element.get
-    namespace, name = get("ns"), get("name")
+    namespace, name, sha256 = get("ns"), get("name"), get("sha256")
     if not namespace or not name:
         raise Unreadable("child: without ns or name")
     if len(element) > 1 or (len(element) == 1 and element[0].tag != _OMEMO):
@@ -142,7 +156,7 @@ def _child(element: ET.Element) -> Child:
         _count(get("t"), "t"),
         _count(get("a"), "a"),
         _count(get("e"), "e"),
-        get("sha256", ""),
+        "" if sha256 is None else _sha256(sha256, "body"),
         _envelope(element[0]) if len(element) else None,
     )
 
@@ -153,7 +167,7 @@ def _question(element: ET.Element, ref: str) -> Question:
     if not sender or not recipient:
         raise Unreadable("message: without from or to")
     if flow not in _FLOWS:
-        raise Unreadable(f"message: flow {flow!r}")
+        raise Unreadable(f"message: flow {_short(flow)}")
     return Question(
         ref,
         sender,
@@ -187,9 +201,9 @@ def read_ask(ask: ET.Element) -> Iterator[Question | Garbled | Archived]:
             by, id_ = element.get("by"), element.get("id")
             if not by or not id_:
                 raise Unreadable("archived: without by or id")
-            yield Archived(_count(element.get("record"), "record"), by, id_)
+            yield Archived(_count(element.get("record"), "record", _PLACE_DIGITS), by, id_)
         else:
-            raise Unreadable(f"unexpected {element.tag!r}")
+            raise Unreadable(f"unexpected {_short(element.tag)}")
 
 
 class Passed(NamedTuple):
