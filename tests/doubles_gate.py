@@ -1,0 +1,85 @@
+"""Doubles of the gate's ports: a ledger that can fail in both ways, a policy that says what it was told to, a clock that stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+
+from apostille.record import Record
+from apostille.vocabulary import Fault, Message, Standing, Verdict
+
+NOW = 1_795_000_000_000
+
+
+class MemoryLedger:
+    """The port `Ledger` in memory. Set `fault` to `kept` or `lost`, and the next `keep` fails that way."""
+
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
+        self.steps: list[list[tuple[Record, bytes]]] = []
+        self.fault = ""
+
+    @property
+    def kept(self) -> list[tuple[Record, bytes]]:
+        return [one for step in self.steps for one in step]
+
+    @property
+    def records(self) -> list[Record]:
+        return [record for record, _ in self.kept]
+
+    def keep(self, records: Sequence[tuple[Record, bytes]]) -> int:
+        fault, self.fault = self.fault, ""
+        if fault == "lost":
+            raise Fault("the disk went away before the commit")
+        place = self.first + len(self.kept)
+        self.steps.append(list(records))
+        if fault == "kept":
+            raise Fault("the disk went away after the commit")
+        return place
+
+
+class ToldPolicy:
+    """The port `Policy`: the verdict for a message is the one named by its id; others pass and are kept."""
+
+    def __init__(self, verdicts: Mapping[str, Verdict] | None = None) -> None:
+        self.verdicts = dict(verdicts or {})
+        self.asked: list[str] = []
+
+    def judge(self, message: Message) -> Verdict:
+        self.asked.append(message.id)
+        return self.verdicts.get(message.id, Verdict(True, rule="told"))
+
+
+class FallenPolicy:
+    """A policy whose directory is away."""
+
+    def judge(self, message: Message) -> Verdict:
+        raise Fault("directory: the database does not answer")
+
+
+class Clock:
+    """Stands still until it is moved; milliseconds."""
+
+    def __init__(self, now: int = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def salts() -> Callable[[], bytes]:
+    """Salts that tell which one was drawn: 1, 2, 3, ..."""
+    drawn = iter(range(1, 256))
+    return lambda: bytes([next(drawn)]) * 32
+
+
+class MemoryDirectory:
+    """The port `Directory` of the policy room: who is what, and what was asked."""
+
+    def __init__(self, standings: Mapping[str, Standing]) -> None:
+        self._standings = dict(standings)
+        self.asked: list[tuple[str, date]] = []
+
+    def standing(self, jid: str, day: date) -> Standing:
+        self.asked.append((jid, day))
+        return self._standings.get(jid, Standing.UNLISTED)

@@ -1,0 +1,174 @@
+"""Judging a batch: policy, then ledger, then the answer, in that order, always."""
+
+from __future__ import annotations
+
+import pytest
+from apostille_xep.gate.stanza import Question
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apostille.gate.rules import NOTICE_PAUSE
+from apostille.gate.service import Gate
+from apostille.record import Filed, Judged, commitment
+from apostille.vocabulary import Fault, Message, Verdict
+from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, salts
+from messages import ANNA, BORIS, body, legacy, message, sha256
+
+REFUSED = Verdict(False, "plaintext", "Not delivered.", "officials")
+EMPTY = Verdict(True, rule="officials", recorded=False)
+OBSERVED = Verdict(True, "plaintext", "Not delivered.", "officials")
+WARNED = Verdict(True, "plaintext", "Not delivered.", "officials", notice=True)
+TOLD = {"refused": REFUSED, "empty": EMPTY, "observed": OBSERVED, "warned": WARNED}
+
+
+def gate(ledger: MemoryLedger, clock: Clock | None = None) -> Gate:
+    return Gate(ToldPolicy(TOLD), ledger, clock or Clock(), salts())
+
+
+def ids(ledger: MemoryLedger) -> list[str]:
+    return [record.id for record in ledger.records]
+
+
+def batch(*names: str) -> list[Question]:
+    return [message(legacy(), id=name) for name in names]
+
+
+def test_what_passes_is_kept_and_answered_with_its_place() -> None:
+    ledger = MemoryLedger(first=40)
+    outcomes = gate(ledger).judge(batch("a", "b"))
+    assert [(outcome.verdict.passes, outcome.record) for outcome in outcomes] == [(True, 40), (True, 41)]
+    assert ids(ledger) == ["a", "b"]
+
+
+def test_a_batch_is_one_durable_step() -> None:
+    ledger = MemoryLedger()
+    gate(ledger).judge(batch("a", "refused", "b", "empty", "c"), [(7, ANNA, "s1")])
+    assert len(ledger.steps) == 1
+
+
+def test_refused_and_content_free_messages_are_not_kept_and_outcomes_keep_their_order() -> None:
+    ledger = MemoryLedger()
+    outcomes = gate(ledger).judge(batch("refused", "a", "empty", "b", "refused"))
+    assert [outcome.record for outcome in outcomes] == [None, 0, None, 1, None]
+    assert [outcome.verdict.passes for outcome in outcomes] == [False, True, True, True, False]
+    assert ids(ledger) == ["a", "b"]
+
+
+def test_where_nothing_is_to_be_kept_the_ledger_is_left_alone() -> None:
+    ledger = MemoryLedger()
+    ledger.fault = "lost"
+    assert [outcome.record for outcome in gate(ledger).judge(batch("refused", "empty"))] == [None, None]
+    assert gate(ledger).judge([]) == []
+    assert ledger.steps == []
+
+
+def test_archive_ids_are_kept_before_the_messages_and_places_count_them() -> None:
+    ledger = MemoryLedger(first=10)
+    (outcome,) = gate(ledger).judge(batch("a"), [(7, ANNA, "s1"), (8, BORIS, "s2")])
+    assert ledger.records[:2] == [Filed(NOW, 7, ANNA, "s1"), Filed(NOW, 8, BORIS, "s2")]
+    assert outcome.record == 12
+
+
+def test_archive_ids_alone_are_kept() -> None:
+    ledger = MemoryLedger()
+    assert gate(ledger).judge([], [(7, ANNA, "s1")]) == []
+    assert ledger.kept == [(Filed(NOW, 7, ANNA, "s1"), b"")]
+
+
+def test_only_a_readable_body_is_salted_each_with_its_own_salt() -> None:
+    ledger = MemoryLedger()
+    gate(ledger).judge([message(body("hello"), id="observed"), message(legacy()), message(body(""), legacy()), message(body("hello"))])
+    assert [salt for _, salt in ledger.kept] == [b"\1" * 32, b"", b"", b"\2" * 32]
+    bodies = [record.bodies for record in ledger.records if isinstance(record, Judged)]
+    assert [one[0].commitment for one in bodies if one] == [commitment(salt, sha256("hello")) for salt in (b"\1" * 32, b"\2" * 32)]
+
+
+def test_a_whole_batch_was_judged_at_one_time() -> None:
+    ledger = MemoryLedger()
+    gate(ledger).judge(batch("a", "b"))
+    assert {record.at for record in ledger.records} == {NOW}
+
+
+def test_every_verdict_is_made_before_anything_is_kept() -> None:
+    order: list[str] = []
+
+    class Noting(ToldPolicy):
+        def judge(self, message: Message) -> Verdict:
+            order.append("judged")
+            return super().judge(message)
+
+    class NotingLedger(MemoryLedger):
+        def keep(self, records: object) -> int:
+            order.append("kept")
+            return 0
+
+    outcomes = Gate(Noting(), NotingLedger(), Clock(), salts()).judge(batch("a", "b"))
+    assert order == ["judged", "judged", "kept"]
+    assert len(outcomes) == 2
+
+
+@pytest.mark.parametrize("fault", ["kept", "lost"])
+def test_when_the_ledger_fails_nothing_is_answered_and_the_next_batch_is_judged_anew(fault: str) -> None:
+    ledger = MemoryLedger()
+    asked = gate(ledger)
+    ledger.fault = fault
+    with pytest.raises(Fault):
+        asked.judge(batch("refused", "a"))
+    (outcome,) = asked.judge(batch("b"))
+    assert outcome.record == (1 if fault == "kept" else 0)
+
+
+def test_when_the_policy_fails_nothing_is_kept() -> None:
+    ledger = MemoryLedger()
+    with pytest.raises(Fault):
+        Gate(FallenPolicy(), ledger, Clock(), salts()).judge(batch("a"), [(7, ANNA, "s1")])
+    assert ledger.steps == []
+
+
+@given(st.lists(st.sampled_from(["a", "refused", "empty", "observed", "warned"]), max_size=20), st.integers(0, 3))
+def test_each_place_holds_the_record_of_its_message(names: list[str], reports: int) -> None:
+    ledger = MemoryLedger(first=100)
+    outcomes = gate(ledger).judge(batch(*names), [(number, ANNA, "s") for number in range(reports)])
+    assert len(outcomes) == len(names)
+    for name, outcome in zip(names, outcomes, strict=True):
+        assert (outcome.record is not None) is (name not in {"refused", "empty"})
+        if outcome.record is not None:
+            assert ledger.records[outcome.record - 100].id == name
+
+
+# ---- notices ------------------------------------------------------------------------------------------------------------
+
+
+def notices(asked: Gate, *messages: Question) -> list[tuple[str, str]]:
+    return asked.notices(messages, asked.judge(messages))
+
+
+def test_only_a_warned_sender_is_told_and_at_the_bare_address() -> None:
+    asked = gate(MemoryLedger())
+    assert notices(asked, *batch("a", "refused", "empty", "observed")) == []
+    assert notices(asked, *batch("warned")) == [(BORIS, "Not delivered.")]
+
+
+def test_each_person_is_told_each_thing_once_an_hour() -> None:
+    clock = Clock()
+    asked = gate(MemoryLedger(), clock)
+    phone, desk = (message(legacy(), id="warned", sender=f"{BORIS}/{where}") for where in ("phone", "desk"))
+    other = message(legacy(), id="warned", sender=f"{ANNA}/phone")
+    assert len(notices(asked, phone, phone, desk)) == 1
+    clock.now += NOTICE_PAUSE - 1
+    assert notices(asked, phone, other) == [(ANNA, "Not delivered.")]
+    clock.now += 1
+    assert notices(asked, phone, other) == [(BORIS, "Not delivered.")]
+
+
+def test_another_reason_is_told_at_once() -> None:
+    told = {**TOLD, "other": Verdict(True, "no-keys", "No keys.", "officials", notice=True)}
+    asked = Gate(ToldPolicy(told), MemoryLedger(), Clock(), salts())
+    assert notices(asked, *batch("warned", "other", "warned")) == [(BORIS, "Not delivered."), (BORIS, "No keys.")]
+
+
+def test_any_number_of_senders_is_remembered_in_bounded_space() -> None:
+    asked = gate(MemoryLedger())
+    crowd = [message(legacy(), id="warned", sender=f"u{number}@gov.example/r") for number in range(10_001)]
+    assert len(notices(asked, *crowd)) == 10_001
+    assert notices(asked, crowd[-1]) == []

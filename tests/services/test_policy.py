@@ -1,0 +1,112 @@
+"""Who the two parties of a message are, and that nobody passes for another."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from apostille.policy.rules import Policy, Rule
+from apostille.policy.service import Hosts, Judge
+from apostille.vocabulary import Party, Standing, bare, domain
+from doubles_gate import MemoryDirectory
+from messages import body, legacy, message
+
+TODAY = date(2026, 11, 22)
+HOSTS = Hosts("gov.example", frozenset(("rooms.gov.example",)), frozenset(("gate.gov.example", "trace.gov.example")))
+STANDINGS = {
+    "anna@gov.example": Standing.VERIFIED,
+    "boris@gov.example": Standing.VERIFIED,
+    "pavel@gov.example": Standing.SUSPENDED,
+    "tomas@gov.example": Standing.EXPIRED,
+}
+
+
+@pytest.fixture
+def directory() -> MemoryDirectory:
+    return MemoryDirectory(STANDINGS)
+
+
+def judge(directory: MemoryDirectory, *rules: Rule) -> Judge:
+    return Judge(Policy(rules), directory, HOSTS, lambda: TODAY)
+
+
+@pytest.mark.parametrize(
+    ("jid", "party"),
+    [
+        ("anna@gov.example", Party.VERIFIED),
+        ("anna@gov.example/phone", Party.VERIFIED),
+        ("anna@gov.example/a@evil.example/b", Party.VERIFIED),
+        ("pavel@gov.example/phone", Party.SUSPENDED),
+        ("tomas@gov.example", Party.EXPIRED),
+        ("nobody@gov.example", Party.PUBLIC),
+        ("gov.example", Party.SERVICE),
+        ("gov.example/anna@gov.example", Party.SERVICE),
+        ("gate.gov.example", Party.SERVICE),
+        ("desk@trace.gov.example/x", Party.SERVICE),
+        ("rooms.gov.example", Party.ROOM),
+        ("tax@rooms.gov.example", Party.ROOM),
+        ("tax@rooms.gov.example/anna@gov.example", Party.ROOM),
+        ("anna@gov.example.evil", Party.REMOTE),
+        ("anna@evilgov.example", Party.REMOTE),
+        ("anna@x.gov.example", Party.REMOTE),
+        ("anna@gov.example.", Party.REMOTE),
+        ("anna@GOV.example", Party.REMOTE),
+        ("evilgov.example", Party.REMOTE),
+        ("gov.example.evil/anna@gov.example", Party.REMOTE),
+        ("evil.example/anna@gov.example", Party.REMOTE),
+        ("tax@rooms.gov.example.evil", Party.REMOTE),
+        ("gate.gov.example.evil", Party.REMOTE),
+        ("example", Party.REMOTE),
+        ("", Party.REMOTE),
+    ],
+)
+def test_an_address_is_what_its_own_domain_and_the_directory_say(jid: str, party: Party, directory: MemoryDirectory) -> None:
+    assert judge(directory).party(jid) is party
+
+
+def test_only_officials_are_looked_up_by_their_bare_address_and_today(directory: MemoryDirectory) -> None:
+    asked = judge(directory)
+    for jid in ("anna@gov.example/phone", "gov.example", "tax@rooms.gov.example/anna", "anna@evil.example", "x@gate.gov.example"):
+        asked.party(jid)
+    assert directory.asked == [("anna@gov.example", TODAY)]
+
+
+def test_two_verified_officials_may_write_to_one_another_and_nobody_else_may(directory: MemoryDirectory) -> None:
+    asked = judge(directory, Rule("officials", frozenset((Party.VERIFIED,)), frozenset((Party.VERIFIED, Party.ROOM))))
+    good = asked.judge(message(legacy(), sender="boris@gov.example/phone", recipient="anna@gov.example"))
+    assert (good.passes, good.rule) == (True, "officials")
+    assert asked.judge(message(legacy(), sender="boris@gov.example/p", recipient="tax@rooms.gov.example")).passes
+    assert not asked.judge(message(body("hi"), sender="boris@gov.example/p", recipient="anna@gov.example")).passes
+    for sender, code in [
+        ("pavel@gov.example/p", "sender-suspended"),
+        ("tomas@gov.example/p", "sender-expired"),
+        ("nobody@gov.example/p", "no-rule"),
+        ("boris@gov.example.evil/p", "no-rule"),
+        ("tax@rooms.gov.example/boris", "no-rule"),
+        ("gov.example/boris@gov.example", "no-rule"),
+    ]:
+        assert asked.judge(message(legacy(), sender=sender, recipient="anna@gov.example")).code == code
+    for recipient, code in [
+        ("pavel@gov.example", "recipient-not-verified"),
+        ("tomas@gov.example", "recipient-not-verified"),
+        ("anna@evilgov.example", "no-rule"),
+        ("gov.example", "no-rule"),
+    ]:
+        assert asked.judge(message(legacy(), sender="boris@gov.example/p", recipient=recipient)).code == code
+
+
+@pytest.mark.parametrize(
+    ("jid", "bare_jid", "host"),
+    [
+        ("a@b/c", "a@b", "b"),
+        ("a@b", "a@b", "b"),
+        ("b", "b", "b"),
+        ("b/c", "b", "b"),
+        ("a@b/c@d", "a@b", "b"),
+        ("b/c@d/e", "b", "b"),
+        (r"o\27neil@b", r"o\27neil@b", "b"),
+    ],
+)
+def test_bare_form_and_domain_of_a_prepared_jid(jid: str, bare_jid: str, host: str) -> None:
+    assert (bare(jid), domain(jid)) == (bare_jid, host)
