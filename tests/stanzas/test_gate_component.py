@@ -1,0 +1,208 @@
+"""The gate on the wire, without a wire: an `<iq/>` is pushed in, what would be sent is read."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from apostille_xep.gate.stanza import NAMESPACE
+
+from apostille.gate.component import GateComponent
+from apostille.gate.service import Gate, Policy
+from apostille.record import Filed
+from apostille.vocabulary import Verdict
+from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, salts
+
+ACCEPT = "jabber:component:accept"
+STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
+TOLD = {
+    "no": Verdict(False, "plaintext", "Encrypt <it> & send it again.", "officials"),
+    "gone": Verdict(False, "sender-suspended", "Ask your registrar.", ""),
+    "empty": Verdict(True, rule="officials", recorded=False),
+    "warned": Verdict(True, "plaintext", "Encrypt <it> & co.", "officials", notice=True),
+}
+
+
+class Heard(GateComponent):
+    """A gate component that keeps what it would send, as if it were connected."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__("gate.gov.example", "secret", ("127.0.0.1", 1), gate, ["gov.example", "rooms.gov.example"])
+        self.sent: list[str] = []
+        self.told = asyncio.Event()
+        self.transport: Any = object()
+
+    def send_raw(self, data: Any) -> None:
+        self.sent.append(data)
+        self.told.set()
+
+    async def hear(self, inner: str, asker: str = "gov.example", id_: str = "q1") -> list[str]:
+        """What is sent when `asker` asks this."""
+        ask = f"<ask xmlns='{NAMESPACE}'>{inner}</ask>"
+        stanza = f"<iq xmlns='{ACCEPT}' type='set' id='{id_}' from='{asker}' to='gate.gov.example'>{ask}</iq>"
+        self.sent.clear()
+        self.told.clear()
+        self._spawn_event(ET.fromstring(stanza))
+        await asyncio.wait_for(self.told.wait(), 5)
+        return list(self.sent)
+
+
+def said(ref: str, id_: str, **more: str) -> str:
+    extra = "".join(f" {name}='{value}'" for name, value in more.items())
+    return (
+        f"<message ref='{ref}' from='boris@gov.example/phone' to='anna@gov.example' flow='local' type='chat' text='0' id='{id_}'{extra}/>"
+    )
+
+
+def conversation(questions: Sequence[str], ledger: MemoryLedger, policy: Policy | None = None, asker: str = "gov.example") -> list[list[str]]:
+    async def run() -> list[list[str]]:
+        component = Heard(Gate(policy or ToldPolicy(TOLD), ledger, Clock(), salts()))
+        return [await component.hear(question, asker) for question in questions]
+
+    return asyncio.run(run())
+
+
+def answer(question: str, ledger: MemoryLedger, policy: Policy | None = None, asker: str = "gov.example") -> str:
+    ((sent, *more),) = conversation([question], ledger, policy, asker)
+    assert not more
+    return sent
+
+
+def error(kind: str, condition: str, asker: str = "gov.example") -> str:
+    return (
+        f'<iq type="error" id="q1" from="gate.gov.example" to="{asker}">'
+        f'<error type="{kind}"><{condition} xmlns="{STANZAS}"/></error></iq>'
+    )
+
+
+def result(inner: str) -> str:
+    head = '<iq type="result" id="q1" from="gate.gov.example" to="gov.example">'
+    return f'{head}<verdicts xmlns="{NAMESPACE}">{inner}</verdicts></iq>'
+
+
+def test_verdicts_answer_the_questions_in_order() -> None:
+    ledger = MemoryLedger(first=40)
+    assert answer(said("1", "a") + said("2", "no") + said("3", "empty") + said("4", "gone") + said("5", "b"), ledger) == result(
+        '<pass ref="1" record="40"/>'
+        '<refuse ref="2" code="plaintext" type="modify">Encrypt &lt;it&gt; &amp; send it again.</refuse>'
+        '<pass ref="3"/>'
+        '<refuse ref="4" code="sender-suspended" type="cancel">Ask your registrar.</refuse>'
+        '<pass ref="5" record="41"/>'
+    )
+    assert len(ledger.steps) == 1
+
+
+def test_archive_ids_are_kept_and_answered_by_an_empty_verdict() -> None:
+    ledger = MemoryLedger()
+    assert answer("<archived record='40' by='anna@gov.example' id='s1'/>", ledger) == result("")
+    assert ledger.records == [Filed(NOW, 40, "anna@gov.example", "s1")]
+
+
+@pytest.mark.parametrize("asker", ["evil.example", "anna@gov.example", "gov.example/x", "gov.example.evil", "gate.gov.example", ""])
+def test_who_is_not_served_gets_no_verdict_and_writes_nothing(asker: str, caplog: pytest.LogCaptureFixture) -> None:
+    ledger = MemoryLedger()
+    assert answer(said("1", "a"), ledger, asker=asker) == error("auth", "forbidden", asker)
+    assert ledger.steps == []
+    assert "no served host" in caplog.text
+
+
+def test_every_served_host_may_ask() -> None:
+    assert "<pass " in answer(said("1", "a"), MemoryLedger(), asker="rooms.gov.example")
+
+
+@pytest.mark.parametrize("fault", ["kept", "lost"])
+def test_a_ledger_that_fails_gives_no_verdict_and_the_next_question_is_answered(fault: str) -> None:
+    ledger = MemoryLedger()
+    ledger.fault = fault
+    first, second = conversation([said("1", "a") + said("2", "no"), said("3", "b")], ledger)
+    assert first == [error("wait", "internal-server-error")]
+    assert second == [result(f'<pass ref="3" record="{1 if fault == "kept" else 0}"/>')]
+
+
+def test_a_policy_that_fails_gives_no_verdict_and_nothing_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    ledger = MemoryLedger()
+    assert answer(said("1", "a"), ledger, FallenPolicy()) == error("wait", "internal-server-error")
+    assert ledger.steps == []
+    assert "told to try again" in caplog.text
+
+
+def test_facts_that_cannot_be_read_are_refused_beside_their_neighbours_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    ledger = MemoryLedger()
+    questions = [said("1", "a") + said("2", "b", room="x").replace("text='0'", "text='--1'")] * 3
+    with caplog.at_level(logging.ERROR):
+        answers = conversation(questions, ledger)
+    for number, (sent,) in enumerate(answers):
+        passed, refused = ET.fromstring(sent)[0]
+        assert (passed.attrib, refused.get("ref")) == ({"ref": "1", "record": str(number)}, "2")
+        assert (refused.get("code"), refused.get("type")) == ("unreadable-facts", "cancel")
+        assert (refused.text or "").startswith("Not delivered: ")
+    assert len([record for record in caplog.records if "cannot be read" in record.getMessage()]) == 1
+    assert [len(step) for step in ledger.steps] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("inner", ["<other/>", "<message from='a@b' to='c@d'/>", "<archived record='-1' by='a@b' id='x'/>"])
+def test_a_question_that_cannot_be_read_at_all_is_refused_whole_and_logged_once(inner: str, caplog: pytest.LogCaptureFixture) -> None:
+    ledger = MemoryLedger()
+    for sent in conversation([said("1", "a") + inner] * 2, ledger):
+        assert sent == [error("modify", "bad-request")]
+    assert ledger.steps == []
+    assert len([record for record in caplog.records if "could not be read" in record.getMessage()]) == 1
+
+
+def test_a_warned_sender_is_told_once_after_the_verdict() -> None:
+    first, second = conversation([said("1", "warned"), said("2", "warned")], MemoryLedger())
+    assert first == [
+        result('<pass ref="1" record="0"/>'),
+        '<message type="chat" from="gate.gov.example" to="boris@gov.example"><body>Encrypt &lt;it&gt; &amp; co.</body></message>',
+    ]
+    assert second == [result('<pass ref="2" record="1"/>')]
+
+
+def test_a_ref_and_an_id_come_back_escaped() -> None:
+    (sent,) = conversation([said("&quot;&lt;&apos;", "a")], MemoryLedger())[0]
+    assert ET.fromstring(sent)[0][0].get("ref") == "\"<'"
+
+
+def test_an_answer_for_a_connection_that_is_gone_is_sent_to_nobody() -> None:
+    class Slow(ToldPolicy):
+        def judge(self, message: Any) -> Verdict:
+            component.transport = object()  # another connection than the one that asked
+            return super().judge(message)
+
+    ledger = MemoryLedger()
+
+    async def run() -> list[str]:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(component.hear(said("1", "a")), 0.3)
+        return component.sent
+
+    async def build() -> Heard:
+        return Heard(Gate(Slow(), ledger, Clock(), salts()))
+
+    with asyncio.Runner() as runner:
+        component = runner.run(build())
+        assert runner.run(run()) == []
+    assert len(ledger.records) == 1
+
+
+def test_batches_are_judged_one_after_the_other_in_the_order_of_the_questions() -> None:
+    ledger = MemoryLedger()
+
+    async def run() -> list[str]:
+        component = Heard(Gate(ToldPolicy(), ledger, Clock(), salts()))
+        for number in range(20):
+            ask = f"<ask xmlns='{NAMESPACE}'>{said(str(number), f'm{number}')}</ask>"
+            head = f"<iq xmlns='{ACCEPT}' type='set' id='q{number}' from='gov.example' to='gate.gov.example'>"
+            component._spawn_event(ET.fromstring(f"{head}{ask}</iq>"))
+        while len(component.sent) < 20:
+            await asyncio.sleep(0.01)
+        return component.sent
+
+    answers = [ET.fromstring(sent) for sent in asyncio.run(run())]
+    assert sorted(str(one.get("id")) for one in answers) == sorted(f"q{number}" for number in range(20))
+    assert [record.id for record in ledger.records] == [f"m{number}" for number in range(20)]
+    assert {str(one[0][0].get("record")): one[0][0].get("ref") for one in answers} == {str(n): str(n) for n in range(20)}
