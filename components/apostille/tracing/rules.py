@@ -7,7 +7,6 @@ claim more than is proven: the level is worked out from what was checked, never 
 from __future__ import annotations
 
 import base64
-import binascii
 import enum
 import hashlib
 import hmac
@@ -21,6 +20,7 @@ from apostille import record as records
 from apostille.record import Filed, Judged
 from apostille.tlog import proof as proofs
 from apostille.tlog.checkpoint import Checkpoint
+from apostille.tlog.note import NoteError, decode
 
 FORMAT = "apostille-evidence/1"
 MAX_BYTES = 64 * 1024 * 1024
@@ -212,13 +212,17 @@ def read_bundle(text: str | bytes) -> Bundle:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise NoBundle(f"a text was expected, not {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # JSON can spell a lone surrogate, no terminal can show one
+        raise NoBundle("a text in it is no Unicode text") from None
     return value
 
 
 def _bytes(value: object) -> bytes:
     try:
-        return base64.b64decode(_text(value), validate=True)
-    except binascii.Error as error:
+        return decode(_text(value))  # strict: one way to write the same bytes
+    except NoteError as error:
         raise NoBundle(f"not base64: {error}") from None
 
 

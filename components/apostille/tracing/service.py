@@ -6,6 +6,7 @@ Knows how messages are looked up; refuses to know how the ledger keeps them. Wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from apostille import record as records
@@ -59,9 +60,10 @@ class Tracing:
             raise Refusal(Reason.MALFORMED, "an empty id finds nothing")
         places = {placed.index: placed for name in ("id", "origin-id") for placed in self._ledger.find(name, stanza_id)}
         for filed in self._ledger.find("stanza-id", stanza_id):
-            record = records.read(filed.data)
+            record = _record(filed)
             if isinstance(record, Filed):
-                places[record.of] = self._ledger.entry(record.of)
+                with suppress(Refusal):  # filed for a place that is none: it must not hide the others
+                    places[record.of] = self._ledger.entry(record.of)
         return self._bundle([places[index] for index in sorted(places)], {"stanza-id": stanza_id})
 
     def between(self, one: str, other: str, since: int, until: int) -> Bundle:
