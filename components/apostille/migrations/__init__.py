@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -52,8 +53,19 @@ def upgrade(engine: Engine) -> None:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    except CommandError:  # Alembic does not know where the database is, so it lies ahead of this program
+        raise Fault(_newer(engine, current(engine))) from None
     except SQLAlchemyError as error:
         raise Fault(f"database: the schema could not be brought up to date: {getattr(error, 'orig', error)}") from None
+
+
+def _newer(engine: Engine, found: str) -> str:
+    where = engine.url.render_as_string()
+    return f"database: {where} has schema {found}, which a newer version of this program made; this one knows {newest()} at most"
+
+
+def _known(revision: str) -> bool:
+    return any(one.revision == revision for one in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def expect_current(engine: Engine) -> None:
@@ -63,6 +75,8 @@ def expect_current(engine: Engine) -> None:
         Fault: it has another one; the text says what to run.
     """
     found, wanted = current(engine), newest()
+    if found and not _known(found):
+        raise Fault(_newer(engine, found))
     if found != wanted:
         state = f"has schema {found}" if found else "has no schema"
         raise Fault(f"database: {engine.url.render_as_string()} {state}, this version needs {wanted}; run `apostille upgrade`")
