@@ -10,9 +10,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from apostille import migrations
 from apostille.cli.officials import officials
 from apostille.cli.units import units
-from apostille.database import metadata, open_database
+from apostille.database import open_database
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "sample"
 TOML, CSV = str(SAMPLE / "government.toml"), str(SAMPLE / "officials.csv")
@@ -30,10 +31,10 @@ class Terminal(io.BytesIO):
 def settings(tmp_path: Path) -> str:
     database = f"sqlite:///{tmp_path / 'apostille.db'}"
     engine = open_database(database)
-    metadata.create_all(engine)
+    migrations.upgrade(engine)
     engine.dispose()
     path = tmp_path / "apostille.toml"
-    path.write_text(f'domain = "gov.example"\ndatabase = "{database}"\n', encoding="utf-8")
+    path.write_text(f'domain = "gov.example"\n[database]\nurl = "{database}"\n', encoding="utf-8")
     return str(path)
 
 
