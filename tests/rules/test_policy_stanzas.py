@@ -155,6 +155,17 @@ def test_a_claim_of_encryption_proves_nothing() -> None:
     assert codes(claim, body("hello")) == ["plaintext"]
 
 
+def test_an_error_element_passes_in_an_error_within_limits_and_nowhere_else() -> None:
+    said = child(CLIENT, "error", 128, 192, 4)
+    assert examine(message(said, type="error")).kind is Kind.EMPTY
+    assert examine(message(said, type="chat")).kind is Kind.READABLE
+    assert codes(child(CLIENT, "error", 129), type_="error") == ["too-much"]
+    assert codes(child(CLIENT, "error", 0, 193), type_="error") == ["too-much"]
+    assert codes(child(CLIENT, "error", 0, 0, 5), type_="error") == ["too-much"]
+    assert codes(said, said, type_="error") == ["too-much"]
+    assert codes(said, body("hello"), type_="error") == ["plaintext"]
+
+
 # ---- bodies -------------------------------------------------------------------------------------------------------------
 
 
