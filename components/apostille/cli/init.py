@@ -6,6 +6,7 @@ Knows which files an installation begins with; refuses to touch any that is alre
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from apostille.database import open_database
 from apostille.ledger.service import Ledger
 from apostille.ledger.store import SqlLog
 from apostille.settings import DEFAULT_FILE
-from apostille.vocabulary import Fault
+from apostille.vocabulary import Fault, Reason, Refusal
 from apostille.xmpp import address
+
+_FILES = ("component.secret", "ledger.key", "prosody.cfg.lua", "policy.toml", DEFAULT_FILE)
 
 _SETTINGS = """\
 # Settings of Apostille. Every key is explained in docs/reference/settings.md; what is not set here has its default.
@@ -87,11 +90,14 @@ The ledger's public key; give it to your auditors:
 @answers
 def init(folder: Path, domain: str, rooms: str | None, host: str, port: int) -> None:
     """Make a new installation in DIR: settings, policy, keys and database; print the lines for the server's configuration."""
-    served = address(domain).domain
-    rooms = address(rooms or f"rooms.{served}").domain
+    served = _host(domain)
+    rooms = _host(rooms or f"rooms.{served}")
     folder = folder.resolve()
-    if (folder / DEFAULT_FILE).exists():
-        no(f"{folder / DEFAULT_FILE} is there already; nothing was changed")
+    for name in _FILES:
+        if (folder / name).exists():
+            no(f"{folder / name} is there already; nothing was changed. Name an empty folder")
+    if "?" in str(folder):
+        no(f"{folder}: a ? ends the path in a database's URL; name a folder without one")
     secret = secrets.token_urlsafe(32)
     key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
@@ -103,7 +109,7 @@ def init(folder: Path, domain: str, rooms: str | None, host: str, port: int) -> 
         # Last: where this file is, the installation is whole.
         _write(folder / DEFAULT_FILE, _SETTINGS.format(domain=served, host=host, port=port, rooms=rooms).encode(), 0o640)
     except FileExistsError as error:
-        no(f"{error.filename} is there already; nothing of it was changed. Name an empty folder")
+        no(f"{error.filename} is there already: somebody else makes an installation here")
     except OSError as error:
         raise Fault(f"{error.filename or folder}: {error.strerror}") from None
     settings = bootstrap.settings_at(str(folder / DEFAULT_FILE))
@@ -116,6 +122,14 @@ def init(folder: Path, domain: str, rooms: str | None, host: str, port: int) -> 
             folder=folder, domain=served, rooms=rooms, settings=DEFAULT_FILE, modules=_modules(), vkey=signer.vkey
         ).rstrip()
     )
+
+
+def _host(text: str) -> str:
+    """A prepared domain that may stand between quotes in TOML and Lua."""
+    found = address(text)
+    if found.local or not re.fullmatch(r"[\w.-]+", found.domain):
+        raise Refusal(Reason.MALFORMED, f"{text!r} is no domain; write one like gov.example")
+    return found.domain
 
 
 def _write(path: Path, content: bytes, mode: int = 0o600) -> None:
