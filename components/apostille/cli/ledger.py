@@ -123,9 +123,10 @@ def key(settings: str | None) -> None:
 def show(settings: str | None, index: int) -> None:
     """Print one entry and its inclusion proof (C2SP tlog-proof)."""
     reader = bootstrap.ledger(settings)
+    proof = reader.prove(index)  # first: what cannot be proved is not shown as if it could
     click.echo(json.dumps(json.loads(reader.entry(index).data), ensure_ascii=False, indent=2))
     click.echo()
-    click.echo(reader.prove(index), nl=False)
+    click.echo(proof, nl=False)
 
 
 @ledger.command("export")
