@@ -56,7 +56,7 @@ def verify(settings: str | None, vkey: str | None, known: tuple[Path, ...], fold
     except NoteError as error:
         raise Refusal(Reason.MALFORMED, f"--key: {error}") from None
     with log.view() as view:
-        size = view.checkpoint().split("\n")[1] if view.checkpoint() else "0"
+        size = (view.checkpoint().split("\n")[1:2] or ["0"])[0]  # a damaged checkpoint need not have a second line
     _report(findings, size, json_)
 
 
@@ -117,7 +117,7 @@ def key(settings: str | None) -> None:
 
 
 @ledger.command()
-@click.argument("index", type=click.IntRange(0))
+@click.argument("index", type=click.IntRange(0, 2**53))
 @click.pass_obj
 @answers
 def show(settings: str | None, index: int) -> None:
