@@ -53,7 +53,7 @@ class ToldPolicy:
 class FallenPolicy:
     """A policy whose directory is away."""
 
-    def judge(self, message: Message) -> Verdict:
+    def judge(self, message: Message) -> Verdict:  # noqa: ARG002
         raise Fault("directory: the database does not answer")
 
 

@@ -6,12 +6,12 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from apostille_xep.gate.stanza import Question
 from click.testing import CliRunner, Result
 
 from apostille import bootstrap
 from apostille.cli import cli
 from apostille.gate.rules import Outcome
+from apostille_xep.gate.stanza import Question
 
 SAMPLE = Path(__file__).parents[1] / "deploy" / "sample"
 

@@ -35,7 +35,7 @@ def encrypted(namespace: str, envelope: Envelope) -> Child:
 
 
 def legacy(
-    header: tuple[Key, ...] = keys(11, 12),  # noqa: B008 - immutable
+    header: tuple[Key, ...] = keys(11, 12),
     *,
     sid: int = 7,
     iv: int | None = 12,
@@ -46,7 +46,7 @@ def legacy(
 
 
 def modern(
-    header: tuple[Key, ...] = keys(11, 12, jid=ANNA),  # noqa: B008 - immutable
+    header: tuple[Key, ...] = keys(11, 12, jid=ANNA),
     *,
     sid: int = 7,
     iv: int | None = None,

@@ -100,7 +100,7 @@ def test_a_file_that_is_no_database_is_the_fault_of_the_environment(content: byt
 
 def test_a_database_in_a_folder_that_is_none_is_named() -> None:
     engine = open_database("sqlite:////nowhere/apostille.sqlite")
-    with pytest.raises(Fault, match="/nowhere/apostille.sqlite does not answer: unable to open"):
+    with pytest.raises(Fault, match=r"/nowhere/apostille\.sqlite does not answer: unable to open"):
         current(engine)
 
 

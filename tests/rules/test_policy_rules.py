@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from apostille_xep.gate.stanza import Child, Question
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apostille.policy.rules import TEXTS, Policy, Requirement, Rule, Setting, Stage, setting_of
 from apostille.policy.stanzas import _ORDER
 from apostille.vocabulary import Party, Verdict
+from apostille_xep.gate.stanza import Child, Question
 from messages import CLIENT, body, child, legacy, message, modern
 
 ROOM = "tax@rooms.gov.example"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from apostille_xep.gate.stanza import Child
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apostille.policy.fallbacks import FALLBACKS
 from apostille.policy.stanzas import _TABLE, Kind, examine
+from apostille_xep.gate.stanza import Child
 from messages import ANNA, CLIENT, LEGACY, MODERN, body, child, keys, legacy, message, modern
 
 

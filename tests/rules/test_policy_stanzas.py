@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from apostille_xep.gate.stanza import Child
 
 from apostille.policy.stanzas import _TABLE, Kind, Objection, examine
+from apostille_xep.gate.stanza import Child
 from messages import CLIENT, LEGACY, MODERN, body, child, legacy, message, modern
 
 CHATSTATES = "http://jabber.org/protocol/chatstates"
@@ -72,13 +72,17 @@ FOREIGN = [
 ]
 
 FALLBACK_SENTENCES = [
-    "I sent you an OMEMO encrypted message but your client doesn’t seem to support that. "
-    "Find more information on https://conversations.im/omemo",
+    (
+        "I sent you an OMEMO encrypted message but your client doesn’t seem to support that. "
+        "Find more information on https://conversations.im/omemo"
+    ),
     "I sent you an OMEMO encrypted message but your client doesn’t seem to support that.",
     "You received a message encrypted with OMEMO but your client doesn't support OMEMO.",
     "[This message is OMEMO encrypted]",
-    "This is an OMEMO encrypted message which your client doesn’t seem to support. "
-    "Find more information on https://conversations.im/omemo",
+    (
+        "This is an OMEMO encrypted message which your client doesn’t seem to support. "
+        "Find more information on https://conversations.im/omemo"
+    ),
 ]
 
 
@@ -242,7 +246,7 @@ def test_both_versions_of_omemo_are_known_and_may_stand_together() -> None:
     assert examine(message(legacy())).versions == {"0.3"}
     assert examine(message(modern())).versions == {"2"}
     both = examine(message(legacy(), modern()))
-    assert (both.kind, both.versions) == (Kind.ENCRYPTED, {"0.3", "2"})
+    assert (both.kind, both.versions) == (Kind.ENCRYPTED, frozenset(("0.3", "2")))
 
 
 def test_a_bad_encrypted_part_is_not_saved_by_a_good_one() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from apostille_xep.gate.stanza import Question
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from apostille.gate.rules import NOTICE_PAUSE
 from apostille.gate.service import Gate
 from apostille.record import Filed, Judged, commitment
 from apostille.vocabulary import Fault, Message, Verdict
+from apostille_xep.gate.stanza import Question
 from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, salts
 from messages import ANNA, BORIS, body, legacy, message, sha256
 
@@ -98,7 +98,7 @@ def test_every_verdict_is_made_before_anything_is_kept() -> None:
             return super().judge(message)
 
     class NotingLedger(MemoryLedger):
-        def keep(self, records: object) -> int:
+        def keep(self, records: object) -> int:  # noqa: ARG002
             order.append("kept")
             return 0
 

@@ -9,12 +9,12 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from apostille_xep.gate.stanza import NAMESPACE
 
 from apostille.gate.component import GateComponent
 from apostille.gate.service import Gate, Policy
 from apostille.record import Filed
 from apostille.vocabulary import Verdict
+from apostille_xep.gate.stanza import NAMESPACE
 from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, salts
 
 ACCEPT = "jabber:component:accept"
@@ -58,7 +58,9 @@ def said(ref: str, id_: str, **more: str) -> str:
     )
 
 
-def conversation(questions: Sequence[str], ledger: MemoryLedger, policy: Policy | None = None, asker: str = "gov.example") -> list[list[str]]:
+def conversation(
+    questions: Sequence[str], ledger: MemoryLedger, policy: Policy | None = None, asker: str = "gov.example"
+) -> list[list[str]]:
     async def run() -> list[list[str]]:
         component = Heard(Gate(policy or ToldPolicy(TOLD), ledger, Clock(), salts()))
         return [await component.hear(question, asker) for question in questions]
@@ -199,7 +201,8 @@ def test_batches_are_judged_one_after_the_other_in_the_order_of_the_questions() 
             head = f"<iq xmlns='{ACCEPT}' type='set' id='q{number}' from='gov.example' to='gate.gov.example'>"
             component._spawn_event(ET.fromstring(f"{head}{ask}</iq>"))
         while len(component.sent) < 20:
-            await asyncio.sleep(0.01)
+            component.told.clear()
+            await asyncio.wait_for(component.told.wait(), 5)
         return component.sent
 
     answers = [ET.fromstring(sent) for sent in asyncio.run(run())]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from apostille_xep.gate.stanza import (
     NAMESPACE,
     Archived,
@@ -19,8 +22,6 @@ from apostille_xep.gate.stanza import (
     read_ask,
     write_verdicts,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 DIGEST = "0123456789abcdef" * 4
 HEAD = "ref='1' from='boris@gov.example/phone' to='anna@gov.example' flow='local' text='0'"
@@ -183,9 +184,15 @@ def test_an_empty_question_asks_nothing() -> None:
 
 # ---- fuzz ---------------------------------------------------------------------------------------------------------------
 
+# fmt: off
+NAMES = [
+    "ref", "from", "to", "flow", "type", "id", "origin-id", "room", "text", "ns", "name", "t",
+    "a", "e", "sha256", "sid", "iv", "payload", "strange", "digest", "jid", "by", "record",
+]
+# fmt: on
 values = st.text(max_size=8) | st.integers(-3, 2**70).map(str) | st.sampled_from(["local", "--1", DIGEST, "1:2:0", "9" * 5000, "0" * 64])
 attributes = st.dictionaries(
-    st.sampled_from("ref from to flow type id origin-id room text ns name t a e sha256 sid iv payload strange digest jid by record".split()),
+    st.sampled_from(NAMES),
     values,
     max_size=12,
 )
