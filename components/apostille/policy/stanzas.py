@@ -57,15 +57,11 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How much one element may carry without being content: bytes of text, bytes of attribute values, descendants.
-
-    `times` says how often it may stand in one message: an element that may stand there any number of times carries any letter.
-    """
+    """How much one element may carry without being content: bytes of text, bytes of attribute values, descendants."""
 
     text: int = 0
     attributes: int = 0
     elements: int = 0
-    times: int = 1
 
 
 _MARK = Row(attributes=_ID_LIMIT)
@@ -92,7 +88,7 @@ _TABLE: dict[tuple[str, str], Row] = {
     ("urn:xmpp:occupant-id:0", "occupant-id"): _MARK,
     ("urn:xmpp:delay", "delay"): Row(attributes=512),
     ("http://jabber.org/protocol/nick", "nick"): Row(text=64),
-    ("urn:xmpp:eme:0", "encryption"): Row(attributes=96, times=2),  # says "encrypted", proves nothing
+    ("urn:xmpp:eme:0", "encryption"): Row(attributes=96),  # says "encrypted", proves nothing
     ("urn:xmpp:message-correct:0", "replace"): _MARK,
     ("urn:xmpp:message-retract:1", "retract"): _MARK,
     ("urn:xmpp:message-attaching:1", "attach-to"): _MARK,
@@ -161,6 +157,8 @@ def _together(children: Sequence[Child]) -> list[Objection]:
     """Rows limit one element each; many of them would hold a letter."""
     times = Counter((child.namespace, child.name) for child in children)
     found = [Objection("too-much", f"{{{namespace}}}{name}") for (namespace, name), count in times.items() if count > _TIMES]
+    # No client sends two encrypted parts of one version, and a record names few: what it does not name could never be traced.
+    found += [Objection("encrypted-malformed", f"{{{one}}}encrypted") for one in VERSIONS if times[one, "encrypted"] > 1]
     aside = [child for child in children if child.envelope is None]
     if sum(child.attributes + (0 if (child.namespace, child.name) == _BODY else child.text) for child in aside) > _ASIDE_LIMIT:
         found.append(Objection("too-much", "all parts together"))
