@@ -67,5 +67,6 @@ def message(
     room: str = "",
     text: int = 0,
     ref: str = "1",
+    more: int = 0,
 ) -> Question:
-    return Question(ref, sender, recipient, type, flow, id, origin_id, room, text, children)
+    return Question(ref, sender, recipient, type, flow, id, origin_id, room, text, children, more)

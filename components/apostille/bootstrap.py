@@ -87,7 +87,7 @@ def rosters(path: str | None) -> Rosters:
 
 
 def _rosters(settings: Settings, engine: Engine) -> Rosters:
-    return Rosters(_DirectoryTree(_directory(settings, engine), _today), SqlApplied(engine))
+    return Rosters(_DirectoryTree(_directory(settings, engine), today), SqlApplied(engine))
 
 
 def ledger_log(path: str | None, vkey: str | None = None) -> tuple[SqlLog, str]:
@@ -177,11 +177,11 @@ class _DirectoryTree:
 
     def members(self) -> Iterator[Member]:
         _, government = self._directory.government()
-        today = self._today()
+        day = self._today()
         for official in government.officials.values():
             post = government.posts.get(official.post)
             if post is not None:
-                listed = standing_on(official, today) is Standing.VERIFIED
+                listed = standing_on(official, day) is Standing.VERIFIED
                 yield Member(official.address, official.name, _line(government, post.unit), post.title, post.rank, listed)
 
     def units(self) -> Mapping[str, str]:
@@ -194,25 +194,33 @@ def _line(government: Government, path: str) -> str:
     return _UNITS_SEPARATOR.join(unit.path.replace(_UNITS_SEPARATOR, ".") for unit in government.above(path))
 
 
-def _today() -> date:
-    return datetime.now(UTC).date()
+def today() -> date:
+    """The day by which validity is judged: the calendar of the machine, as the people who use it read it."""
+    return datetime.now().astimezone().date()
 
 
 # ---- serving -----------------------------------------------------------------------------------------------------------
 
 
-def gate_component(settings: Settings, engine: Engine) -> GateComponent:
-    """The gate with the rooms behind it."""
-    services = frozenset(
+def _services(settings: Settings) -> frozenset[str]:
+    return frozenset(
         (settings.components_gate, settings.components_rosters, settings.components_directory, settings.components_trace)
     )
-    hosts = Hosts(settings.domain, frozenset(settings.server_rooms), services)
-    judge = Judge(load_policy(settings.policy_file), _DirectoryOfPolicy(_directory(settings, engine)), hosts, _today)
+
+
+def gate(settings: Settings, engine: Engine) -> Gate:
+    """The gate with the rooms behind it; it is the one writer of the ledger."""
+    hosts = Hosts(settings.domain, frozenset(settings.server_rooms), _services(settings))
+    judge = Judge(load_policy(settings.policy_file), _DirectoryOfPolicy(_directory(settings, engine)), hosts, today)
     keeper = _LedgerOfGate(Ledger(SqlLog(engine), signer(settings)))
-    gate = Gate(judge, keeper, lambda: time.time_ns() // 1_000_000, partial(secrets.token_bytes, records.SALT_BYTES))
-    served = {settings.domain, *settings.server_rooms, *services}
-    address_ = (settings.server_host, settings.server_port)
-    return GateComponent(settings.components_gate, settings.secret(), address_, gate, served)
+    return Gate(judge, keeper, lambda: time.time_ns() // 1_000_000, partial(secrets.token_bytes, records.SALT_BYTES))
+
+
+def gate_component(settings: Settings, engine: Engine) -> GateComponent:
+    """The gate on the wire."""
+    served = {settings.domain, *settings.server_rooms, *_services(settings)}
+    where = (settings.server_host, settings.server_port)
+    return GateComponent(settings.components_gate, settings.secret(), where, gate(settings, engine), served)
 
 
 def rosters_component(settings: Settings, engine: Engine) -> RostersComponent:

@@ -5,8 +5,9 @@ Knows how to open the database so that a commit is durable; refuses to know any 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
@@ -40,9 +41,17 @@ def open_database(url: str) -> Engine:
     except (SQLAlchemyError, ImportError, ValueError) as error:  # ValueError: a port that is no number
         raise Fault(f"database: cannot use {url.rsplit('@', maxsplit=1)[-1]!r}: {error}") from None
     if parsed.get_backend_name() == "sqlite":
+        _make_private(parsed.database)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(file: str | None) -> None:
+    """A new database file is its owner's alone: it says who wrote to whom. SQLite gives the log beside it the same mode."""
+    if file and file != ":memory:" and not file.startswith("file:"):
+        with suppress(OSError):  # what is wrong with the place, SQLite will say
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -131,7 +131,10 @@ class Child(Protocol):
 
 
 class Message(Protocol):
-    """The facts of one message, as the server gathered them; JIDs are prepared by the server."""
+    """The facts of one message, as the server gathered them; JIDs are prepared by the server.
+
+    `text` counts bytes outside of all children; `more` counts children beyond those that are told.
+    """
 
     @property
     def sender(self) -> str: ...  # noqa: D102
@@ -149,6 +152,8 @@ class Message(Protocol):
     def room(self) -> str: ...  # noqa: D102
     @property
     def text(self) -> int: ...  # noqa: D102
+    @property
+    def more(self) -> int: ...  # noqa: D102
     @property
     def children(self) -> Sequence[Child]: ...  # noqa: D102
 

@@ -35,6 +35,10 @@ _SEQUENCE = re.compile(r"\\(?:20|22|26|27|2f|3a|3c|3e|40|5c)")
 _AMBIGUOUS = re.compile(r"\\(?=20|22|26|27|2[fF]|3[aA]|3[cC]|3[eE]|40|5[cC])")
 
 
+_SHORT_PAUSE = 0.2  # seconds before connecting again
+_LONG_PAUSE = 5.0
+
+
 class Component(ComponentXMPP):
     """An external component (XEP-0114) that connects, and connects again whenever the server went away.
 
@@ -46,6 +50,7 @@ class Component(ComponentXMPP):
         self.enable_direct_tls = False  # the component port speaks plain XML, on loopback or a private network
         self._stopping = asyncio.Event()
         self._longest_pause = 2  # slixmpp doubles and adds one: never more than 5 seconds
+        self._pause = _SHORT_PAUSE
         self.add_event_handler("session_start", self._on_start)
         self.add_event_handler("disconnected", self._on_disconnected)
         self.add_event_handler("stream_error", self._on_stream_error)
@@ -67,14 +72,16 @@ class Component(ComponentXMPP):
 
     def _on_start(self, _event: Any) -> None:
         log.info("%s: connected", self.boundjid)
+        self._pause = _SHORT_PAUSE
 
     def _on_stream_error(self, error: Any) -> None:
         log.error("%s: the server closed the stream: %s %s", self.boundjid, error["condition"], error["text"])
+        self._pause = _LONG_PAUSE  # a second gate, a wrong secret: nothing that a moment mends
 
     def _on_disconnected(self, reason: Any) -> None:
         if not self._stopping.is_set():
             log.warning("%s: connection lost (%s); connecting again", self.boundjid, reason or "closed by the server")
-            self.loop.call_later(0.2, self._again)
+            self.loop.call_later(self._pause, self._again)
 
     def _again(self) -> None:
         if not self._stopping.is_set() and not self.transport:

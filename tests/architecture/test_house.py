@@ -21,7 +21,7 @@ import apostille_xep
 from apostille.cli import cli
 from apostille.gate.component import _ERROR_TYPES
 from apostille.gate.rules import UNREADABLE
-from apostille.policy.rules import TEXTS, Requirement, Setting, Stage
+from apostille.policy.rules import REFUSED, TEXTS, Requirement, Setting, Stage
 from apostille.policy.stanzas import _TABLE
 from apostille.settings import KEYS
 from apostille.vocabulary import Party
@@ -148,7 +148,7 @@ def test_every_code_of_refusal_is_documented_with_its_type_and_text() -> None:
     documented = {(row[0], *row[-2:]) for row in rows(text("reference/policy.md")) if len(row) >= 3}
     for code, sentence in TEXTS.items():
         assert (f"`{code}`", _ERROR_TYPES.get(code, "modify"), sentence) in documented, code
-    assert ("`unreadable-facts`", "cancel", UNREADABLE) in documented
+    assert ("`unreadable-facts`", "cancel", UNREADABLE.removeprefix(REFUSED)) in documented
     lua = (ROOT / "deploy" / "prosody" / "modules" / "mod_apostille_gate.lua").read_text(encoding="utf-8")
     own = re.findall(r'^\t(\w+) = "(Your message [^"]*)";', lua, re.MULTILINE)
     assert own

@@ -62,7 +62,7 @@ def test_a_plaintext_that_was_observed_is_opened_by_the_exact_text_only(filled: 
     assert (item["level"], item["plaintext_bytes"]) == ("E2p", [5])
     (item,) = traced(filled, "--stanza-id", "m1", "--text", "Hello")
     assert item["level"] == "E0"
-    assert "the claimed text: it is NOT the text that was sent" in item["not_proven"]
+    assert "the claimed text: it is NOT a text that the record commits to" in item["not_proven"]
     (tmp_path / "said.txt").write_text("hello", encoding="utf-8")
     assert traced(filled, "--stanza-id", "m1", "--text-file", tmp_path / "said.txt")[0]["level"] == "E2p"
     (tmp_path / "said.txt").write_text("hello\n", encoding="utf-8")

@@ -39,7 +39,7 @@ def test_it_prints_what_the_server_and_the_auditors_need(tmp_path: Path) -> None
     vkey = result.stdout.splitlines()[-1].strip()
     assert Verifier.parse(vkey).name == "gov.example/ledger"
     assert vkey == Installation(tmp_path).vkey()
-    assert f'Include "{tmp_path}/prosody.cfg.lua"' in result.stdout
+    assert 'Include "/etc/prosody/apostille.cfg.lua"' in result.stdout
     assert 'VirtualHost "gov.example"' in result.stdout
     assert (tmp_path / "component.secret").read_text().strip() not in result.stdout
 

@@ -63,7 +63,7 @@ CRAFTED = {
     "legacy OpenPGP": "<x xmlns='jabber:x:encrypted'>aGk=</x>",
     "text inside encrypted": f"<encrypted xmlns='{AXOLOTL}'><header sid='1'><key rid='2'>{'A' * 64}</key></header>hi</encrypted>",
     "PEP by hand": "<event xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'><item><x>hi</x></item></items></event>",
-    "an invitation with words": "<x xmlns='jabber:x:conference' jid='r@rooms.gov.example' reason='hi'/>",
+    "an invitation with words": "<x xmlns='jabber:x:conference' jid='r@rooms.gov.example' reason='{}'/>".format("hi " * 100),
     "a data form": "<x xmlns='jabber:x:data' type='submit'><field var='a'><value>hi</value></field></x>",
     "in the name of an attribute": "<active xmlns='http://jabber.org/protocol/chatstates' meet.at.noon=''/>",
     "in the name of an element": "<fallback xmlns='urn:xmpp:fallback:0'><m xmlns='urn:x:" + "meet-at-noon" * 20 + "'/></fallback>",

@@ -69,7 +69,7 @@ def test_a_plaintext_message_is_opened_by_its_salt_and_the_exact_text() -> None:
 def test_another_text_is_said_not_to_be_the_one_that_was_sent(text: str) -> None:
     finding = weighed(PLAIN, text)
     assert (finding.sound, finding.level) == (True, Level.E0)
-    assert finding.unproven[0] == "the claimed text: it is NOT the text that was sent"
+    assert finding.unproven[0] == "the claimed text: it is NOT a text that the record commits to"
 
 
 def test_any_of_several_bodies_may_be_the_claimed_one() -> None:

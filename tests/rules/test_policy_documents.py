@@ -76,7 +76,7 @@ def test_an_empty_document_is_an_empty_policy() -> None:
         (f'[[rule]]\nname = "a"\n{WHO}kinds = "chat"', "rule 1 (a): kinds should be a list of chat"),
         (f'[[rule]]\nname = "a"\n{WHO}versions = [2]', "rule 1 (a): versions holds 2; known are 0.3, 2"),
         (f'[[rule]]\nname = "a"\n{WHO}versions = ["0.4"]', "versions holds '0.4'"),
-        (f'[[rule]]\nname = "a"\n{WHO}extras = ["body"]', "rule 1 (a): extras holds 'body'; known are subject"),
+        (f'[[rule]]\nname = "a"\n{WHO}extras = ["body"]', "rule 1 (a): extras holds 'body'; known are invitations, subject"),
         (f'[[rule]]\nname = "a"\n{WHO}[[rule]]\nname = "a"\n{WHO}', "policy.toml: two rules are named 'a'"),
     ],
 )

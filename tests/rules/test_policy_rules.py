@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apostille.policy.rules import TEXTS, Policy, Requirement, Rule, Setting, Stage, setting_of
+from apostille.policy.rules import REFUSED, TEXTS, WARNED, Policy, Requirement, Rule, Setting, Stage, setting_of
 from apostille.policy.stanzas import _ORDER
 from apostille.vocabulary import Party, Verdict
 from apostille_xep.gate.stanza import Child, Question
@@ -34,14 +34,14 @@ def test_an_empty_policy_refuses_everything(children: tuple[Child, ...]) -> None
         for recipient in Party:
             verdict = judged(of=message(*children), sender=sender, recipient=recipient)
             assert not verdict.passes
-            assert verdict.text == TEXTS[verdict.code]
+            assert verdict.text == REFUSED + TEXTS[verdict.code]
             assert verdict.rule == ""
 
 
 def test_between_verified_officials_a_message_must_be_encrypted() -> None:
     assert judged(rule(), of=message(legacy())) == Verdict(True, rule="officials")
     assert judged(rule(), of=message(modern())) == Verdict(True, rule="officials")
-    assert judged(rule(), of=message(body("hello"))) == Verdict(False, "plaintext", TEXTS["plaintext"], "officials")
+    assert judged(rule(), of=message(body("hello"))) == Verdict(False, "plaintext", REFUSED + TEXTS["plaintext"], "officials")
 
 
 def test_a_content_free_message_passes_and_is_not_kept() -> None:
@@ -58,9 +58,9 @@ def test_the_first_rule_that_fits_decides() -> None:
 
 def test_stages_observe_warn_and_enforce_differ_only_in_what_follows() -> None:
     plain, text = message(body("hello")), TEXTS["plaintext"]
-    assert judged(rule(stage=Stage.OBSERVE), of=plain) == Verdict(True, "plaintext", text, "officials")
-    assert judged(rule(stage=Stage.WARN), of=plain) == Verdict(True, "plaintext", text, "officials", notice=True)
-    assert judged(rule(stage=Stage.ENFORCE), of=plain) == Verdict(False, "plaintext", text, "officials")
+    assert judged(rule(stage=Stage.OBSERVE), of=plain) == Verdict(True, "plaintext", WARNED + text, "officials")
+    assert judged(rule(stage=Stage.WARN), of=plain) == Verdict(True, "plaintext", WARNED + text, "officials", notice=True)
+    assert judged(rule(stage=Stage.ENFORCE), of=plain) == Verdict(False, "plaintext", REFUSED + text, "officials")
     for stage in Stage:
         assert judged(rule(stage=stage), of=message(legacy())) == Verdict(True, rule="officials")
 
@@ -115,7 +115,7 @@ def test_a_rule_that_requires_nothing_lets_everything_pass_and_keeps_what_is_not
 )
 def test_who_fits_no_rule_is_told_why(sender: Party, recipient: Party, code: str) -> None:
     for one in (message(legacy()), message(CHATSTATE)):
-        assert judged(rule(), of=one, sender=sender, recipient=recipient) == Verdict(False, code, TEXTS[code])
+        assert judged(rule(), of=one, sender=sender, recipient=recipient) == Verdict(False, code, REFUSED + TEXTS[code])
 
 
 # ---- errors -------------------------------------------------------------------------------------------------------------
@@ -148,9 +148,27 @@ def test_ciphertext_in_an_error_is_kept_and_needs_a_rule() -> None:
 # ---- what a person reads ------------------------------------------------------------------------------------------------
 
 
-def test_every_objection_has_a_text_that_says_it_was_not_delivered() -> None:
+def test_every_objection_has_a_text_that_goes_on_from_its_beginning() -> None:
     assert set(_ORDER) <= set(TEXTS)
-    assert all(text.startswith("Not delivered: ") and text.endswith(".") for text in TEXTS.values())
+    assert all(text[0].islower() and text.endswith(".") for text in TEXTS.values())
+    assert REFUSED.startswith("Not delivered")
+    assert WARNED.startswith("Delivered")
+
+
+def test_an_invitation_passes_where_the_rule_lists_it_with_few_words_and_is_kept() -> None:
+    direct = message(child("jabber:x:conference", "x", attributes=60))
+    mediated = message(child("http://jabber.org/protocol/muc#user", "x", text=20, attributes=60, elements=2))
+    wordy = message(child("jabber:x:conference", "x", attributes=400))
+    allowed = rule(extras=frozenset(("invitations",)))
+    for one in (direct, mediated):
+        assert not judged(rule(), of=one).passes
+        assert judged(allowed, of=one) == Verdict(True, rule="officials")
+    assert judged(allowed, of=wordy).code == "too-much"
+
+
+def test_more_parts_than_are_told_are_too_many() -> None:
+    verdict = judged(rule(), of=message(legacy(), more=1))
+    assert (verdict.code, "number of parts" in verdict.text) == ("too-much", True)
 
 
 def test_a_refusal_names_the_element_that_is_to_blame() -> None:

@@ -43,6 +43,7 @@ name = "officials"
 from = ["verified"]
 to = ["verified", "room"]
 require = "omemo"
+extras = ["invitations"]  # into rooms; the few words that one may carry are readable
 stage = "enforce"     # "observe" only writes down what would be refused; "warn" delivers, and tells the sender
 """
 
@@ -63,9 +64,11 @@ _NEXT = """\
 {folder}: settings, policy, keys and database are made.
 
 Prosody's configuration (/etc/prosody/prosody.cfg.lua):
-  1. in the global part at the top:
+  1. copy the components' part to where Prosody, and nobody else, can read it:
+       install -o root -g prosody -m 640 {folder}/prosody.cfg.lua /etc/prosody/apostille.cfg.lua
+     and in the global part at the top:
        plugin_paths = {{ "{modules}" }}
-       Include "{folder}/prosody.cfg.lua"
+       Include "/etc/prosody/apostille.cfg.lua"
   2. under VirtualHost "{domain}", in modules_enabled:
        "apostille_gate"; "apostille_rosters";
   3. under Component "{rooms}" "muc", and under every other Component, in modules_enabled:

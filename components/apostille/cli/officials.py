@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -129,12 +128,8 @@ def reinstate(settings: str | None, jid: str) -> None:
     click.echo(f"{official.address} ({official.name}): {_mark(official)}")
 
 
-def _today() -> date:
-    return datetime.now().astimezone().date()
-
-
 def _mark(official: Official) -> str:
-    standing = standing_on(official, _today())
+    standing = standing_on(official, bootstrap.today())
     if (
         standing is Standing.UNLISTED
     ):  # the only reason for which one who is listed is not: the first day is to come
@@ -160,7 +155,7 @@ def _told(official: Official, government: Government) -> dict[str, object]:
         "place": government.flat(post.unit) if post else "",
         "mail": official.mail,
         "phone": official.phone,
-        "standing": standing_on(official, _today()).value,
+        "standing": standing_on(official, bootstrap.today()).value,
         "held": official.held,
         "valid_from": plain(official.valid_from),
         "valid_until": plain(official.valid_until),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -70,6 +71,7 @@ class GateComponent(Component):
         questions = [part for part in parts if isinstance(part, Question)]
         filed = [(part.record, part.by, part.id) for part in parts if isinstance(part, Archived)]
         outcomes = self._gate.judge(questions, filed)
+        _log_refusals(outcomes)
         verdicts = [_verdict(question, outcome) for question, outcome in zip(questions, outcomes, strict=True)]
         return verdicts + self._garbled(parts), self._gate.notices(questions, outcomes)
 
@@ -83,6 +85,13 @@ class GateComponent(Component):
         if text not in self._told and len(self._told) < 1000:
             self._told.add(text)
             log.error("%s (said once)", text)
+
+
+def _log_refusals(outcomes: Sequence[Outcome]) -> None:
+    """Say what was refused and by which rule; never to or from whom."""
+    refused = Counter((one.verdict.code, one.verdict.rule) for one in outcomes if not one.verdict.passes)
+    for (code, rule), count in refused.items():
+        log.info("refused %d message%s: %s (%s)", count, "s" if count > 1 else "", code, f"rule {rule}" if rule else "no rule fits")
 
 
 def _verdict(question: Question, outcome: Outcome) -> Passed | Refused:

@@ -14,6 +14,7 @@ UNREADABLE = "Not delivered: the message could not be checked, as its parts coul
 # An entry holds 65,535 bytes. A policy that only observes lets anything pass, so a record must fit whatever a message brings;
 # the digest covers all of it all the same.
 _PARTS = 4
+_BODIES = 32
 _DEVICES = 1200
 _ID_CHARACTERS = 256
 
@@ -46,7 +47,7 @@ def judged(message: Message, verdict: Verdict, at: int, salt: bytes) -> Judged:
             Body(commitment(salt, child.sha256), child.text)
             for child in message.children
             if child.sha256 and child.text
-        )[:_PARTS],
+        )[:_BODIES],
         encrypted=tuple(
             Encrypted(
                 child.namespace,

@@ -40,7 +40,10 @@ class Setting(enum.Enum):
 
 _ALL_SETTINGS = frozenset(Setting)
 _VERSIONS = frozenset(("0.3", "2"))
-_EXTRAS = frozenset(("subject",))
+_EXTRAS = frozenset(("subject", "invitations"))
+
+REFUSED = "Not delivered: "
+WARNED = "Delivered this time, but such messages will soon be refused: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ class Rule:
         if not code:
             return Verdict(True, rule=self.name, recorded=content.kind is not Kind.EMPTY)
         if self.stage is Stage.ENFORCE:
-            return Verdict(False, code, text, self.name)
-        return Verdict(True, code, text, self.name, notice=self.stage is Stage.WARN)
+            return Verdict(False, code, REFUSED + text, self.name)
+        return Verdict(True, code, WARNED + text, self.name, notice=self.stage is Stage.WARN)
 
     def _objection(self, content: Content) -> tuple[str, str]:
         if self.require is Requirement.NOTHING:
@@ -100,7 +103,7 @@ class Policy:
             if rule.fits(sender, recipient, setting):
                 return rule.judge(message)
         code = _no_rule(sender, recipient)
-        return Verdict(False, code, TEXTS[code])
+        return Verdict(False, code, REFUSED + TEXTS[code])
 
 
 def setting_of(message: Message) -> Setting:
@@ -120,25 +123,25 @@ def _no_rule(sender: Party, recipient: Party) -> str:
     return "no-rule"
 
 
-# What a person reads: what happened, and the next step.
+# What a person reads after one of the beginnings below: what happened, and the next step.
 TEXTS: Mapping[str, str] = {
-    "plaintext": "Not delivered: messages between officials must be encrypted. Turn on OMEMO encryption for this chat, then send it again.",
-    "plaintext-beside": "Not delivered: the message carried readable text beside its encrypted part. Send it again with a current "
+    "plaintext": "messages between officials must be encrypted. Turn on OMEMO encryption for this chat, then send it again.",
+    "plaintext-beside": "the message carried readable text beside its encrypted part. Send it again with a current "
     "version of your client.",
-    "no-keys": "Not delivered: the encrypted message was made for no device at all. Check that your contact's OMEMO devices are "
+    "no-keys": "the encrypted message was made for no device at all. Check that your contact's OMEMO devices are "
     "known to your client, then send it again.",
-    "encrypted-malformed": "Not delivered: the encrypted part of the message is damaged. "
+    "encrypted-malformed": "the encrypted part of the message is damaged. "
     "Send it again with a current version of your client.",
-    "hidden-text": "Not delivered: the message carried text outside of its elements. Send it again with a current version of your client.",
-    "subject": "Not delivered: a subject can be read by the server and is not allowed here. Write it into the encrypted message instead.",
-    "too-much": "Not delivered: a part of the message that is not encrypted ({where}) carries more than it may.",
-    "unknown-element": "Not delivered: the message has a part that is not encrypted and may be readable ({where}). "
+    "hidden-text": "the message carried text outside of its elements. Send it again with a current version of your client.",
+    "subject": "a subject can be read by the server and is not allowed here. Write it into the encrypted message instead.",
+    "too-much": "a part of the message that is not encrypted ({where}) carries more than it may.",
+    "unknown-element": "the message has a part that is not encrypted and may be readable ({where}). "
     "Turn that function off in your client, then send it again.",
-    "version": "Not delivered: this chat asks for OMEMO version {where}.",
-    "sender-suspended": "Not delivered: your entry in the directory of officials is suspended. Ask your registrar.",
-    "sender-expired": "Not delivered: your entry in the directory of officials has expired. Ask your registrar to renew it.",
-    "recipient-not-verified": "Not delivered: the person you wrote to is not a verified official at present.",
-    "no-rule": "Not delivered: the rules of this server do not provide for messages between you and this address.",
+    "version": "this chat asks for OMEMO version {where}.",
+    "sender-suspended": "your entry in the directory of officials is suspended. Ask your registrar.",
+    "sender-expired": "your entry in the directory of officials has expired. Ask your registrar to renew it.",
+    "recipient-not-verified": "the person you wrote to is not a verified official at present.",
+    "no-rule": "the rules of this server do not provide for messages between you and this address.",
 }
 
 

@@ -100,8 +100,12 @@ _TABLE: dict[tuple[str, str], Row] = {
 # Only in a message of type "error", where it answers what passed before: a condition (RFC 6120 section 8.3.2) and no words.
 _ERROR = ("jabber:client", "error")
 _ERROR_ROW = Row(attributes=256, elements=3)
-# A room's subject is readable by nature: only a rule that lists the extra "subject" lets it pass.
+# A room's subject and the words of an invitation are readable by nature: only a rule that lists the extra lets them pass.
 _SUBJECT = ("jabber:client", "subject")
+_INVITATIONS = {
+    ("jabber:x:conference", "x"): Row(attributes=256),  # XEP-0249
+    ("http://jabber.org/protocol/muc#user", "x"): Row(text=100, attributes=320, elements=4),  # XEP-0045 section 7.8.2
+}
 _BODY = ("jabber:client", "body")
 _ORDER = ("plaintext", "plaintext-beside", "encrypted-malformed", "no-keys", "hidden-text", "subject", "unknown-element", "too-much")
 
@@ -109,14 +113,16 @@ _ORDER = ("plaintext", "plaintext-beside", "encrypted-malformed", "no-keys", "hi
 def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
     """What a message holds, by the stanza table.
 
-    `extras` are what a rule allows beyond it: "subject" (a room's subject in clear).
+    `extras` are what a rule allows beyond it: "subject" (a room's subject in clear), "invitations" (into a room, with few words).
     """
     envelopes: list[tuple[str, Envelope]] = []
     bodies: list[Child] = []
     objections: list[Objection] = []
-    subject = False
+    subject = invitation = False
     if message.text:
         objections.append(Objection("hidden-text"))
+    if message.more:
+        objections.append(Objection("too-much", "number of parts"))
     if len(message.id.encode()) > _ID_LIMIT or len(message.origin_id.encode()) > _ID_LIMIT:
         objections.append(Objection("too-much", "id"))
     for child in message.children:
@@ -130,6 +136,9 @@ def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
                 objections.append(Objection("encrypted-malformed", f"{{{child.namespace}}}encrypted"))
         elif key == _SUBJECT and "subject" in extras and message.type == "groupchat":
             subject = True
+        elif "invitations" in extras and child.attributes and key in _INVITATIONS:
+            invitation = True
+            objections += _held_to(_INVITATIONS[key], child)
         else:
             objections += _row_of(child, message.type)
     objections += _bodies(bodies, envelopes)
@@ -138,7 +147,7 @@ def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
         objections.append(Objection("subject", "{jabber:client}subject"))  # XEP-0045 8.1: a change of subject has no body
     objections.sort(key=lambda one: _ORDER.index(one.code))
     kind = Kind.ENCRYPTED if envelopes else Kind.EMPTY
-    if objections or subject:
+    if objections or subject or invitation:
         kind = Kind.READABLE
     return Content(kind, frozenset(VERSIONS[namespace] for namespace, _ in envelopes), tuple(objections))
 
@@ -148,8 +157,12 @@ def _row_of(child: Child, kind: str) -> list[Objection]:
     row = _ERROR_ROW if kind == "error" and (child.namespace, child.name) == _ERROR else _TABLE.get((child.namespace, child.name))
     if row is None:
         return [Objection("subject" if (child.namespace, child.name) == _SUBJECT else "unknown-element", name)]
+    return _held_to(row, child)
+
+
+def _held_to(row: Row, child: Child) -> list[Objection]:
     if child.text > row.text or child.attributes > row.attributes or child.elements > row.elements:
-        return [Objection("too-much", name)]
+        return [Objection("too-much", f"{{{child.namespace}}}{child.name}")]
     return []
 
 

@@ -133,10 +133,10 @@ def _check(exhibit: Exhibit, vkeys: Sequence[str]) -> tuple[int, Checkpoint | No
 
 def _weigh(record: Judged, salt: bytes, claim: Claim) -> tuple[Level, list[str], list[str]]:
     where = f" in the room {record.room}" if record.room else ""
-    size = sum(body.length for body in record.bodies) + sum(one.payload for one in record.encrypted)
-    what = "an encrypted message" if record.encrypted else "a message in plain text"
+    encrypted, readable = sum(one.payload for one in record.encrypted), sum(body.length for body in record.bodies)
+    what = f"an encrypted message of {encrypted} bytes" if record.encrypted else f"a message of {readable} bytes in plain text"
     proven = [
-        f"the account {record.sender} submitted {what} of {size} bytes to {record.recipient}{where} at {moment(record.at)}",
+        f"the account {record.sender} submitted {what} to {record.recipient}{where} at {moment(record.at)}",
         "the record of it has not been changed since the ledger signed the checkpoint",
     ]
     unproven = []
@@ -144,14 +144,18 @@ def _weigh(record: Judged, salt: bytes, claim: Claim) -> tuple[Level, list[str],
     if claim.text is None:
         unproven.append("what the message said")
     elif _opens(record, salt, claim.text):
-        level = Level.E2P
-        proven.append("the text of the message is the claimed one, byte for byte")
-    elif not record.bodies:
+        if record.encrypted:
+            proven.append("the claimed text stood in clear beside the encrypted part, byte for byte")
+            unproven.append("what the encrypted part said")
+        else:
+            level = Level.E2P
+            proven.append("the text of the message is the claimed one, byte for byte")
+    elif record.encrypted:
         unproven.append("the claimed text: the message was end-to-end encrypted, and this evidence cannot open it (UNVERIFIED CLAIM)")
-    elif not salt:
+    elif not salt or not record.bodies:
         unproven.append("the claimed text: the salt that opens the commitment is not in the bundle (UNVERIFIED CLAIM)")
     else:
-        unproven.append("the claimed text: it is NOT the text that was sent")
+        unproven.append("the claimed text: it is NOT a text that the record commits to")
     return level, proven, unproven
 
 

@@ -22,9 +22,15 @@ local known_attributes = { from = true, to = true, type = true, id = true, ["xml
 local known_types = { normal = true, chat = true, groupchat = true, headline = true, error = true };
 local longest_language = 35;
 
+local longest_blank = 64; -- white space between elements; more than a line break and an indentation could be a code
+
 local function is_blank(text)
-	return not text:find("[^ \t\r\n]");
+	return #text <= longest_blank and not text:find("[^ \t\r\n]");
 end
+
+-- What one message may take of a question: a stanza made of thousands of parts must not hold up everybody else's.
+local most_children = 64;
+local most_keys = 1250; -- a few more than any policy lets pass, so that it sees there are too many
 
 -- Bytes of character data, bytes of markup that its writer chose (names and values of attributes; names and namespaces of
 -- descendants: all of it can be read), and number of descendants, of a whole subtree.
@@ -115,6 +121,7 @@ local function omemo(encrypted)
 		if not rid or not rid:match("^%d+$") or #rid > 10 then strange = strange + 1; end
 		if not flags[key.attr.prekey or "0"] or not flags[key.attr.kex or "0"] then strange = strange + 1; end
 		keys[#keys + 1] = field(jid)..field(rid or "")..field(kex and "1" or "0")..(bytes and field(bytes) or absent);
+		if #keys > most_keys then return; end
 		group[#group + 1] = ("%s:%d:%d"):format(rid and rid:match("^%d+$") and #rid <= 10 and rid or "0",
 			length_of(bytes), kex and 1 or 0);
 	end
@@ -188,7 +195,9 @@ local function facts(stanza, more)
 		id = attr.id; ["origin-id"] = origin_id and origin_id.attr.id or nil;
 		text = ("%d"):format(loose);
 	});
-	for _, child in ipairs(stanza.tags) do
+	if #stanza.tags > most_children then fact.attr.more = ("%d"):format(#stanza.tags - most_children); end
+	for i = 1, math.min(#stanza.tags, most_children) do
+		local child = stanza.tags[i];
 		local ns = child.attr.xmlns or "jabber:client";
 		local text, attributes, elements = measure(child);
 		local body = child.name == "body" and ns == "jabber:client";

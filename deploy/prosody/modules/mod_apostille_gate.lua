@@ -406,26 +406,37 @@ local function on_arrival(event)
 end
 
 -- While messages of a source wait, everything else from it queues behind them (RFC 6120 section 10.1: in order).
-local function on_other(event)
+local function hold(event, pre)
 	local origin, stanza = event.origin, event.stanza;
 	local source = sources[origin];
 	if not source or origin.destroyed or was_passed(event) then return; end
 	if coroutine.running() == source.runner.thread then return; end -- part of what is being released
 	if source.from > source.to and source.runner.state == "ready" then return; end
 	park({
-		origin = origin; stanza = st.clone(stanza); pre = true; held = true; decided = true;
+		origin = origin; stanza = st.clone(stanza); pre = pre; held = true; decided = true;
 	});
 	return true;
+end
+
+local function on_other_sending(event)
+	return hold(event, true);
+end
+
+-- From other servers and components, that is: what a client sends was held when it was sent.
+local function on_other_arrival(event)
+	if event.origin.type ~= "c2s" then return hold(event, false); end
 end
 
 local host_type = module:get_host_type();
 
 for _, kind in ipairs { "bare", "full", "host" } do
 	module:hook("message/"..kind, on_arrival, 1000);
+	module:hook("presence/"..kind, on_other_arrival, 1000);
+	module:hook("iq/"..kind, on_other_arrival, 999); -- after the verdicts
 	if host_type == "local" then
 		module:hook("pre-message/"..kind, on_sending, 1000);
-		module:hook("pre-presence/"..kind, on_other, 1000);
-		module:hook("pre-iq/"..kind, on_other, 1000);
+		module:hook("pre-presence/"..kind, on_other_sending, 1000);
+		module:hook("pre-iq/"..kind, on_other_sending, 1000);
 	end
 end
 

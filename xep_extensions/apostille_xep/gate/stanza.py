@@ -74,6 +74,7 @@ class Question(NamedTuple):
     room: str
     text: int
     children: tuple[Child, ...]
+    more: int = 0
 
 
 class Archived(NamedTuple):
@@ -179,6 +180,7 @@ def _question(element: ET.Element, ref: str) -> Question:
         get("room", ""),
         _count(get("text"), "text"),
         tuple(map(_child, element)),
+        _count(get("more", "0"), "more"),
     )
 
 
