@@ -38,7 +38,7 @@ class Archive:
         return self.keep((judged(message, Verdict(True, rule="officials"), at, salt), salt))
 
     def file(self, of: int, by: str, id_: str, at: int = NOW) -> int:
-        return self.keep((Filed(at, of, by, id_), b""))
+        return self.keep((Filed(at, of, ((by, id_),)), b""))
 
 
 def texts(records: Sequence[Record]) -> list[str]:

@@ -73,12 +73,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """An archive's own id for a message judged before: `by` is the archive's bare JID, `of` the message's place in the ledger."""
+    """Archives' own ids for a message judged before: each as (archive's bare JID, id); `of` is the message's place in the ledger."""
 
     at: int
     of: int
-    by: str
-    id: str
+    ids: tuple[tuple[str, str], ...]
     kind: str = field(default="filed", init=False)
 
 
@@ -98,7 +97,7 @@ def resource_mark(jid: str) -> str:
 
 def _shape(record: Record) -> dict[str, Any]:
     if isinstance(record, Filed):
-        return {"v": VERSION, "kind": "filed", "at": record.at, "of": record.of, "by": record.by, "id": record.id}
+        return {"v": VERSION, "kind": "filed", "at": record.at, "of": record.of, "ids": record.ids}
     shape: dict[str, Any] = {
         "v": VERSION,
         "kind": "judged",
@@ -125,7 +124,7 @@ def _shape(record: Record) -> dict[str, Any]:
 def lookups(record: Record) -> tuple[tuple[str, str], ...]:
     """Under which (field, value) pairs an entry is found again. A time is 15 digits, so that text order is time order."""
     if isinstance(record, Filed):
-        return ("stanza-id", record.id), ("of", str(record.of))
+        return *(("stanza-id", id_) for _, id_ in record.ids), ("of", str(record.of))
     pairs = (
         ("from", record.sender),
         ("to", record.recipient),
@@ -151,7 +150,7 @@ def write(record: Record) -> bytes:
 
 def _well_typed(record: Record) -> bool:
     if isinstance(record, Filed):
-        return _numbers(record.at, record.of) and _texts(record.by, record.id)
+        return _numbers(record.at, record.of) and all(len(one) == 2 and _texts(*one) for one in record.ids)
     return (
         _numbers(record.at)
         and _texts(record.sender, record.recipient, record.resource, record.type, record.flow, record.id, record.origin_id)
@@ -180,7 +179,7 @@ def read(entry: bytes) -> Record:
         if shape["v"] != VERSION:
             raise Unreadable(f"entry of version {shape['v']!r}; this program reads version {VERSION}")
         if shape["kind"] == "filed":
-            record: Record = Filed(shape["at"], shape["of"], shape["by"], shape["id"])
+            record: Record = Filed(shape["at"], shape["of"], tuple(tuple(one) for one in shape["ids"]))
         elif shape["kind"] == "judged":
             record = Judged(
                 at=shape["at"],

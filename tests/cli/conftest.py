@@ -30,7 +30,7 @@ def _filled(_made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         message(legacy(), id="m2", sender=f"{ANNA}/desk", recipient=BORIS),
     )
     assert [outcome.record for outcome in outcomes] == [0, 1, 2]
-    installation.judge(filed=((0, ANNA, "archive-0"), (1, ANNA, "archive-1")))
+    installation.judge(filed=((0, ((ANNA, "archive-0"),)), (1, ((ANNA, "archive-1"),))))
     return installation.folder
 
 

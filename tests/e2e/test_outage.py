@@ -95,6 +95,10 @@ NONSENSE: dict[str, Callable[[ET.Element], str]] = {
     "yes and no": lambda question: reply(
         question, verdicts(f"<pass ref='{refs(question)[0]}'/><refuse ref='{refs(question)[0]}' code='x'>no</refuse>")
     ),
+    "yes to more than was asked": lambda question: reply(question, verdicts(f"<pass ref='{refs(question)[0]}' count='2'/>")),
+    "yes to none": lambda question: reply(question, verdicts(f"<pass ref='{refs(question)[0]}' count='0'/>")),
+    "yes to a half": lambda question: reply(question, verdicts(f"<pass ref='{refs(question)[0]}' count='0.5'/>")),
+    "yes to nan": lambda question: reply(question, verdicts(f"<pass ref='{refs(question)[0]}' count='nan'/>")),
     "yes twice": lambda question: reply(question, verdicts(f"<pass ref='{refs(question)[0]}'/>" * 2)),
 }
 
@@ -130,6 +134,26 @@ def test_a_batch_answered_in_part_delivers_that_part_in_order(lenient: Governmen
             assert (refused.type, refused.condition, refused.text) == ("cancel", "policy-violation", "No & no.")
             assert await undelivered(boris)
             assert first not in asha.errors
+
+    play(act)
+
+
+def test_one_verdict_may_let_several_pass_and_no_refusal_is_swept_along(lenient: Government) -> None:
+    async def act() -> None:
+        async with lenient.online("asha", "boris") as (asha, boris), impostor(lenient) as gate:
+            await asha.say(lenient.jid("boris"), "alone")
+            question = await gate.next()
+            idents = [await asha.say(lenient.jid("boris"), str(number)) for number in range(5)]
+            await asyncio.sleep(0.3)
+            gate.say(reply(question, verdicts(f"<pass ref='{refs(question)[0]}'/>")))
+            second = await gate.next()
+            one, _two, three, _four, _five = refs(second)
+            told = f"<pass ref='{one}' count='4'/><refuse ref='{three}' code='test' type='cancel'>No.</refuse>"
+            gate.say(reply(second, verdicts(told)))
+            assert [(await boris.next_message())["body"] for _ in range(4)] == ["alone", "0", "1", "3"]
+            assert (await asha.refusal(idents[2])).type == "wait", "yes and no is no verdict"
+            assert (await asha.refusal(idents[4])).type == "wait", "no verdict is no verdict"
+            assert await undelivered(boris)
 
     play(act)
 

@@ -18,7 +18,7 @@ from messages import LEGACY, body, child, encrypted, keys, legacy, message, sha2
 
 numbers = st.integers(-(2**53), 2**53)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-filed = st.builds(Filed, at=numbers, of=numbers, by=texts, id=texts)
+filed = st.builds(Filed, at=numbers, of=numbers, ids=st.lists(st.tuples(texts, texts), max_size=3).map(tuple))
 envelopes = st.builds(
     Encrypted, namespace=texts, digest=texts, sid=numbers, payload=numbers, devices=st.lists(numbers, max_size=4).map(tuple)
 )
@@ -71,7 +71,7 @@ def test_the_same_facts_are_the_same_bytes_in_the_canonical_form(record: Record)
 
 def test_an_entry_looks_like_this_for_ever() -> None:
     assert write(KEPT) == WRITTEN
-    assert write(Filed(2, 0, "anna@gov.example", "a1")) == b'{"at":2,"by":"anna@gov.example","id":"a1","kind":"filed","of":0,"v":1}'
+    assert write(Filed(2, 0, (("anna@gov.example", "a1"),))) == b'{"at":2,"ids":[["anna@gov.example","a1"]],"kind":"filed","of":0,"v":1}'
 
 
 @given(st.binary(max_size=200))
@@ -167,7 +167,7 @@ def test_nothing_of_a_text_is_in_its_record() -> None:
 def test_a_message_is_found_by_who_when_and_its_own_ids() -> None:
     found = dict(lookups(KEPT))
     assert found == {"from": "анна@gov.example", "to": "boris@gov.example", "at": "001795000000123", "id": "m1"}
-    assert dict(lookups(Filed(2, 40, "anna@gov.example", "a1"))) == {"stanza-id": "a1", "of": "40"}
+    assert dict(lookups(Filed(2, 40, (("anna@gov.example", "a1"),)))) == {"stanza-id": "a1", "of": "40"}
 
 
 @given(st.lists(st.integers(0, 10**15 - 1), min_size=2, max_size=5))

@@ -12,7 +12,7 @@ import pytest
 
 from apostille.gate.component import GateComponent
 from apostille.gate.service import Gate, Policy
-from apostille.record import Filed
+from apostille.record import Filed, Judged
 from apostille.vocabulary import Verdict
 from apostille_xep.gate.stanza import NAMESPACE
 from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, salts
@@ -100,8 +100,8 @@ def test_verdicts_answer_the_questions_in_order() -> None:
 
 def test_archive_ids_are_kept_and_answered_by_an_empty_verdict() -> None:
     ledger = MemoryLedger()
-    assert answer("<archived record='40' by='anna@gov.example' id='s1'/>", ledger) == result("")
-    assert ledger.records == [Filed(NOW, 40, "anna@gov.example", "s1")]
+    assert answer("<archived record='40'><by jid='anna@gov.example' id='s1'/></archived>", ledger) == result("")
+    assert ledger.records == [Filed(NOW, 40, (("anna@gov.example", "s1"),))]
 
 
 @pytest.mark.parametrize("asker", ["evil.example", "anna@gov.example", "gov.example/x", "gov.example.evil", "gate.gov.example", ""])
@@ -146,7 +146,7 @@ def test_facts_that_cannot_be_read_are_refused_beside_their_neighbours_and_logge
     assert [len(step) for step in ledger.steps] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("inner", ["<other/>", "<message from='a@b' to='c@d'/>", "<archived record='-1' by='a@b' id='x'/>"])
+@pytest.mark.parametrize("inner", ["<other/>", "<message from='a@b' to='c@d'/>", "<archived record='-1'><by jid='a@b' id='x'/></archived>"])
 def test_a_question_that_cannot_be_read_at_all_is_refused_whole_and_logged_once(inner: str, caplog: pytest.LogCaptureFixture) -> None:
     ledger = MemoryLedger()
     for sent in conversation([said("1", "a") + inner] * 2, ledger):
@@ -207,5 +207,5 @@ def test_batches_are_judged_one_after_the_other_in_the_order_of_the_questions() 
 
     answers = [ET.fromstring(sent) for sent in asyncio.run(run())]
     assert sorted(str(one.get("id")) for one in answers) == sorted(f"q{number}" for number in range(20))
-    assert [record.id for record in ledger.records] == [f"m{number}" for number in range(20)]
+    assert [record.id for record in ledger.records if isinstance(record, Judged)] == [f"m{number}" for number in range(20)]
     assert {str(one[0][0].get("record")): one[0][0].get("ref") for one in answers} == {str(n): str(n) for n in range(20)}

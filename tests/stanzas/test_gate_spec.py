@@ -18,7 +18,7 @@ SCHEMA = xmlschema.XMLSchema(str(FOLDER / "schema.xsd"))
 SPEC = (FOLDER / "spec.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```xml\n(.*?)```", SPEC, re.DOTALL)
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "omemo_digest.json").read_text(encoding="utf-8"))
-ELEMENTS = ("ask", "message", "child", "omemo", "keys", "archived", "verdicts", "pass", "refuse", "refused")
+ELEMENTS = ("ask", "message", "child", "omemo", "keys", "archived", "by", "verdicts", "pass", "refuse", "refused")
 
 
 def read(text: str) -> ET.Element:

@@ -93,10 +93,12 @@ def test_a_type_that_nobody_knows_is_normal(type_: str, read_as: str) -> None:
 
 
 def test_archive_ids_stand_among_the_questions_in_order() -> None:
-    found = read(f"<archived record='40' by='anna@gov.example' id='a1'/><message {HEAD}/><archived record='0' by='b@c' id='x'/>")
-    assert found[0] == Archived(40, "anna@gov.example", "a1")
+    first = "<archived record='40'><by jid='anna@gov.example' id='a1'/></archived>"
+    last = "<archived record='0'><by jid='b@c' id='x'/></archived>"
+    found = read(f"{first}<message {HEAD}/>{last}")
+    assert found[0] == Archived(40, (("anna@gov.example", "a1"),))
     assert isinstance(found[1], Question)
-    assert found[2] == Archived(0, "b@c", "x")
+    assert found[2] == Archived(0, (("b@c", "x"),))
 
 
 @pytest.mark.parametrize(
@@ -166,11 +168,11 @@ def test_a_reason_quotes_no_more_than_a_line_can_hold() -> None:
         f"<message {HEAD.replace(chr(39) + '1' + chr(39), chr(39) * 2)}/>",
         "<other/>",
         f"<message xmlns='other:ns' {HEAD}/>",
-        "<archived record='40' id='a1'/>",
-        "<archived record='40' by='anna@gov.example'/>",
-        "<archived by='anna@gov.example' id='a1'/>",
-        "<archived record='-1' by='anna@gov.example' id='a1'/>",
-        "<archived record='x' by='anna@gov.example' id='a1'/>",
+        "<archived record='40'><by id='a1'/></archived>",
+        "<archived record='40'><by jid='anna@gov.example'/></archived>",
+        "<archived><by jid='anna@gov.example' id='a1'/></archived>",
+        "<archived record='-1'><by jid='anna@gov.example' id='a1'/></archived>",
+        "<archived record='x'><by jid='anna@gov.example' id='a1'/></archived>",
     ],
 )
 def test_a_question_that_cannot_be_answered_is_unreadable_as_a_whole(inner: str) -> None:
@@ -239,6 +241,14 @@ def test_verdicts_are_written_so() -> None:
     )
     assert write_verdicts([Passed("1", 0)]) == '<verdicts xmlns="apostille:gate:0"><pass ref="1" record="0"/></verdicts>'
     assert write_verdicts([]) == '<verdicts xmlns="apostille:gate:0"></verdicts>'
+
+
+def test_passes_in_a_row_whose_records_are_in_a_row_are_one_verdict() -> None:
+    passed = [Passed("1", 40), Passed("2", 41), Passed("3", 42), Passed("4", 50), Passed("5"), Passed("6")]
+    assert write_verdicts([*passed, Refused("7", "c", "No."), Passed("8", 51)]) == (
+        '<verdicts xmlns="apostille:gate:0"><pass ref="1" count="3" record="40"/><pass ref="4" record="50"/><pass ref="5" count="2"/>'
+        '<refuse ref="7" code="c" type="modify">No.</refuse><pass ref="8" record="51"/></verdicts>'
+    )
 
 
 def test_what_xml_would_take_for_markup_is_escaped() -> None:

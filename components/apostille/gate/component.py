@@ -69,17 +69,20 @@ class GateComponent(Component):
     def _answer(self, iq: Any) -> tuple[list[Passed | Refused], list[tuple[str, str]]]:
         parts = list(read_ask(iq.xml.find(ASK)))
         questions = [part for part in parts if isinstance(part, Question)]
-        filed = [(part.record, part.by, part.id) for part in parts if isinstance(part, Archived)]
+        filed = [(part.record, part.ids) for part in parts if isinstance(part, Archived)]
         outcomes = self._gate.judge(questions, filed)
         _log_refusals(outcomes)
-        verdicts = [_verdict(question, outcome) for question, outcome in zip(questions, outcomes, strict=True)]
-        return verdicts + self._garbled(parts), self._gate.notices(questions, outcomes)
+        judged = iter(zip(questions, outcomes, strict=True))
+        verdicts = [
+            self._refuse_garbled(part) if isinstance(part, Garbled) else _verdict(*next(judged))
+            for part in parts
+            if not isinstance(part, Archived)
+        ]
+        return verdicts, self._gate.notices(questions, outcomes)
 
-    def _garbled(self, parts: Sequence[Any]) -> list[Passed | Refused]:
-        garbled = [part for part in parts if isinstance(part, Garbled)]
-        for part in garbled:
-            self._tell_once(f"facts that cannot be read: {part.why}")
-        return [Refused(part.ref, "unreadable-facts", UNREADABLE, "cancel") for part in garbled]
+    def _refuse_garbled(self, part: Garbled) -> Refused:
+        self._tell_once(f"facts that cannot be read: {part.why}")
+        return Refused(part.ref, "unreadable-facts", UNREADABLE, "cancel")
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told and len(self._told) < 1000:

@@ -13,6 +13,9 @@ from apostille.gate.rules import Outcome, judged, notice_due
 from apostille.record import Filed, Record
 from apostille.vocabulary import Message, Verdict, bare
 
+Ids = tuple[tuple[str, str], ...]
+"""Archive ids of one message: (archive's bare JID, stanza-id)."""
+
 _NOTICES_REMEMBERED = 10_000
 
 
@@ -43,17 +46,17 @@ class Gate:
         self._salt = salt
         self._noticed: dict[tuple[str, str], int] = {}
 
-    def judge(self, messages: Sequence[Message], filed: Sequence[tuple[int, str, str]] = ()) -> list[Outcome]:
+    def judge(self, messages: Sequence[Message], filed: Sequence[tuple[int, Ids]] = ()) -> list[Outcome]:
         """One outcome per message, in order, after everything that passes and must be kept is in the ledger.
 
-        `filed` are archive ids of earlier messages: (place of the record, archive's JID, stanza-id).
+        `filed` are archive ids of earlier messages: (place of the record, ids).
 
         Raises:
             whatever the ledger raises when it cannot keep the batch: then nothing of it may be delivered.
         """
         now = self._clock()
         verdicts = [self._policy.judge(message) for message in messages]
-        kept: list[tuple[Record, bytes]] = [(Filed(now, of, by, id_), b"") for of, by, id_ in filed]
+        kept: list[tuple[Record, bytes]] = [(Filed(now, of, ids), b"") for of, ids in filed if ids]
         places: list[int | None] = []
         for message, verdict in zip(messages, verdicts, strict=True):
             if verdict.passes and verdict.recorded:

@@ -105,12 +105,12 @@ def judge(item: Item, vkeys: Sequence[str], claim: Claim = Claim()) -> Finding:
     index, checkpoint, record, faults = _check(item.judged, vkeys)
     if not isinstance(record, Judged) or checkpoint is None:
         return Finding(False, faults=tuple(faults) or ("the entry is not the record of a message",))
-    ids = []
+    ids: list[tuple[str, str]] = []
     for exhibit in item.filed:
         _, _, filed, more = _check(exhibit, vkeys)
         faults += more
         if isinstance(filed, Filed) and filed.of == index:
-            ids.append((filed.by, filed.id))
+            ids += filed.ids
         elif not more:
             faults.append("an archive id that was filed for another message")
     if faults:

@@ -29,6 +29,7 @@ local this_host = module.host;
 
 local gate_jid = module:get_option_string("apostille_gate_component", "gate."..this_host);
 local patience = module:get_option_number("apostille_gate_timeout", 2.5); -- seconds that a message waits for its verdict
+local shortest_patience = math.min(1, patience); -- seconds that the component has for a question at least
 local batch_messages = module:get_option_number("apostille_gate_batch", 200);
 local batch_bytes = 256 * 1024; -- the other side's limit is 512 KiB
 local parked_limit = module:get_option_number("apostille_gate_parked", 20000);
@@ -49,6 +50,7 @@ local parked_count = 0;
 
 local flush_due, report_due = false, false;
 local flush; -- asks, if nothing is under way
+local keep_report; -- keeps an archive's ids until the next question
 
 local texts = {
 	unavailable = "Your message was not delivered: the service that checks messages cannot be reached just now. Please try again in a moment.";
@@ -112,6 +114,7 @@ local function release(entry)
 	releasing[thread] = entry;
 	prosody.core_post_stanza(origin, stanza, entry.pre);
 	releasing[thread] = nil;
+	if entry.archived then keep_report(entry.archived); end
 end
 
 -- A session whose full JID another one took while its messages waited: what it had entered or told and its heir did not, it
@@ -221,7 +224,7 @@ end
 
 -- The archives give a message its ids (XEP-0359) only after it was judged; a complaint cites them, so the ledger learns them.
 -- Reports ride with the next question, or alone after a moment; what cannot be told while the component is away is told later.
-local function keep_report(report, pause)
+function keep_report(report, pause)
 	if #archived >= 1000 then return; end
 	archived[#archived + 1] = report;
 	if report_due then return; end
@@ -256,13 +259,17 @@ function flush()
 		waiting_from = waiting_from + 1;
 		batch.entries[entry.ref] = entry;
 		batch.order[#batch.order + 1] = entry.ref;
+		entry.place = #batch.order;
 		bytes = bytes + entry.weight;
 		question:add_child(entry.facts);
 		entry.facts = nil;
 	end
 	question:up();
 	asked = batch;
-	batch.timer = module:add_timer(patience, function () fail_batch(batch, "too late"); end);
+	-- What waited for an earlier answer has less time left, but the component gets a moment for every question.
+	local oldest = batch.entries[batch.order[1]];
+	local left = oldest and math.max(patience - (time_now() - oldest.since), shortest_patience) or patience;
+	batch.timer = module:add_timer(left, function () fail_batch(batch, "too late"); end);
 	module:send(question); -- comes back at once, as an error, when the component is away
 end
 
@@ -326,26 +333,37 @@ end
 
 local kinds = { modify = true, cancel = true, auth = true, wait = true };
 
-local function obey(batch, verdicts)
-	local refusals = {};
-	local heard = {};
-	for _, verdict in ipairs(verdicts.tags) do
-		local ref = verdict.attr.ref;
-		local entry = ref and batch.entries[ref];
-		if not entry or heard[ref] or verdict.attr.xmlns ~= xmlns_gate or (verdict.name ~= "pass" and verdict.name ~= "refuse") then
-			module:log("warn", "The gate component gave a verdict that nobody asked for, or gave one twice");
-			if entry then refusals[ref], heard[ref] = "broken", true; end
-		else
-			heard[ref] = true;
-			entry.record = (verdict.attr.record or ""):match("^%d+$");
-			if verdict.name == "refuse" then
-				refusals[ref] = {
-					kind = kinds[verdict.attr.type] and verdict.attr.type or "cancel"; condition = "policy-violation";
-					text = verdict:get_text(); code = verdict.attr.code;
-				};
-			end
-		end
+-- What one verdict says: a refusal, or that a message and as many as `count` says after it, in the order of the question, pass.
+local function read_verdict(batch, verdict, refusals, heard)
+	local ref, count = verdict.attr.ref, tonumber(verdict.attr.count or 1);
+	local entry = ref and batch.entries[ref];
+	local known = verdict.attr.xmlns == xmlns_gate and (verdict.name == "pass" or (verdict.name == "refuse" and count == 1));
+	if not entry or not known or not count or count < 1 or count % 1 ~= 0 or not batch.order[entry.place + count - 1] then
+		module:log("warn", "The gate component gave a verdict that cannot be understood");
+		if entry then heard[ref], refusals[ref] = true, "broken"; end
+		return;
 	end
+	local record = (verdict.attr.record or ""):match("^%d+$");
+	for i = 0, count - 1 do
+		ref = batch.order[entry.place + i];
+		if heard[ref] then
+			module:log("warn", "The gate component gave two verdicts on one message");
+			refusals[ref] = "broken";
+		end
+		heard[ref] = true;
+		batch.entries[ref].record = record and ("%d"):format(record + i);
+	end
+	if verdict.name == "refuse" and not refusals[ref] then
+		refusals[ref] = {
+			kind = kinds[verdict.attr.type] and verdict.attr.type or "cancel"; condition = "policy-violation";
+			text = verdict:get_text(); code = verdict.attr.code;
+		};
+	end
+end
+
+local function obey(batch, verdicts)
+	local refusals, heard = {}, {};
+	for _, verdict in ipairs(verdicts.tags) do read_verdict(batch, verdict, refusals, heard); end
 	for _, ref in ipairs(batch.order) do
 		local entry, refusal = batch.entries[ref], refusals[ref];
 		if not heard[ref] or refusal == "broken" then
@@ -474,7 +492,8 @@ end
 local function report(by, id)
 	local entry = releasing[coroutine.running()];
 	if entry and entry.record then
-		keep_report(st.stanza("archived", { record = entry.record, by = by, id = id }));
+		entry.archived = entry.archived or st.stanza("archived", { record = entry.record });
+		entry.archived:tag("by", { jid = by, id = id }):up();
 	end
 end
 

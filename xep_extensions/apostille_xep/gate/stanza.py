@@ -16,6 +16,7 @@ NAMESPACE = "apostille:gate:0"
 ASK = f"{{{NAMESPACE}}}ask"
 _MESSAGE = f"{{{NAMESPACE}}}message"
 _ARCHIVED = f"{{{NAMESPACE}}}archived"
+_BY = f"{{{NAMESPACE}}}by"
 _CHILD = f"{{{NAMESPACE}}}child"
 _OMEMO = f"{{{NAMESPACE}}}omemo"
 _KEYS = f"{{{NAMESPACE}}}keys"
@@ -78,11 +79,10 @@ class Question(NamedTuple):
 
 
 class Archived(NamedTuple):
-    """Afterwards: the archive of `by` gave the message of ledger record `record` the stanza-id `id` (XEP-0359)."""
+    """Afterwards: archives gave the message of ledger record `record` their ids (XEP-0359), each as (archive's bare JID, id)."""
 
     record: int
-    by: str
-    id: str
+    ids: tuple[tuple[str, str], ...]
 
 
 class Garbled(NamedTuple):
@@ -184,6 +184,13 @@ def _question(element: ET.Element, ref: str) -> Question:
     )
 
 
+def _archive_id(element: ET.Element) -> tuple[str, str]:
+    jid, id_ = element.get("jid"), element.get("id")
+    if element.tag != _BY or not jid or not id_:
+        raise Unreadable("archived: a child that is no by, or one without jid or id")
+    return jid, id_
+
+
 def read_ask(ask: ET.Element) -> Iterator[Question | Garbled | Archived]:
     """The contents of one `<ask/>`, in order.
 
@@ -200,19 +207,28 @@ def read_ask(ask: ET.Element) -> Iterator[Question | Garbled | Archived]:
             except Unreadable as error:
                 yield Garbled(ref, str(error))
         elif element.tag == _ARCHIVED:
-            by, id_ = element.get("by"), element.get("id")
-            if not by or not id_:
-                raise Unreadable("archived: without by or id")
-            yield Archived(_count(element.get("record"), "record", _PLACE_DIGITS), by, id_)
+            if not len(element):
+                raise Unreadable("archived: without any by")
+            yield Archived(_count(element.get("record"), "record", _PLACE_DIGITS), tuple(map(_archive_id, element)))
         else:
             raise Unreadable(f"unexpected {_short(element.tag)}")
 
 
 class Passed(NamedTuple):
-    """Let it through. `record` is its place in the ledger, None for what is not kept."""
+    """Let it through, and the `span` - 1 messages that the question holds after it.
+
+    `record` is its place in the ledger, the next one's is one more, and so on; None for what is not kept.
+    """
 
     ref: str
     record: int | None = None
+    span: int = 1
+
+    def followed_by(self, other: Passed) -> Passed | None:
+        """This verdict and the next message's in one, if the places of their records allow it."""
+        if other.span != 1 or other.record != (None if self.record is None else self.record + self.span):
+            return None
+        return self._replace(span=self.span + 1)
 
 
 class Refused(NamedTuple):
@@ -224,13 +240,26 @@ class Refused(NamedTuple):
     kind: str = "modify"
 
 
-def write_verdicts(verdicts: Iterable[Passed | Refused]) -> str:
-    """The `<verdicts/>` element, serialised."""
-    parts = [f'<verdicts xmlns="{NAMESPACE}">']
+def _in_runs(verdicts: Iterable[Passed | Refused]) -> list[Passed | Refused]:
+    runs: list[Passed | Refused] = []
     for verdict in verdicts:
+        last = runs[-1] if runs else None
+        both = last.followed_by(verdict) if isinstance(last, Passed) and isinstance(verdict, Passed) else None
+        if both is None:
+            runs.append(verdict)
+        else:
+            runs[-1] = both
+    return runs
+
+
+def write_verdicts(verdicts: Iterable[Passed | Refused]) -> str:
+    """The `<verdicts/>` element, serialised. The verdicts are those of all messages of one question, in its order."""
+    parts = [f'<verdicts xmlns="{NAMESPACE}">']
+    for verdict in _in_runs(verdicts):
         if isinstance(verdict, Passed):
             record = "" if verdict.record is None else f' record="{verdict.record}"'
-            parts.append(f"<pass ref={quoteattr(verdict.ref)}{record}/>")
+            count = "" if verdict.span == 1 else f' count="{verdict.span}"'
+            parts.append(f"<pass ref={quoteattr(verdict.ref)}{count}{record}/>")
         else:
             parts.append(
                 f"<refuse ref={quoteattr(verdict.ref)} code={quoteattr(verdict.code)} type={quoteattr(verdict.kind)}>"
