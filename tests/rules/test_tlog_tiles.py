@@ -104,7 +104,7 @@ def test_a_tree_of_256_has_a_partial_tile_of_width_1_at_level_1() -> None:
     assert {place: len(data) // 32 for place, data in kept.items()} == {(0, 0): 256, (1, 0): 1}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 @given(st.lists(SIZES, min_size=1, max_size=5).map(sorted))
 def test_growing_in_any_steps_leaves_the_same_tiles_and_root(sizes: list[int]) -> None:
     edge, kept = grown(*sizes)
@@ -114,7 +114,7 @@ def test_growing_in_any_steps_leaves_the_same_tiles_and_root(sizes: list[int]) -
     assert Edge.load(edge.size, lambda level, number: kept.get((level, number), b"")) == edge
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 @given(SIZES, SIZES)
 def test_exactly_the_tiles_that_change_are_said_to_change(old: int, new: int) -> None:
     old, new = sorted((old, new))
@@ -124,7 +124,7 @@ def test_exactly_the_tiles_that_change_are_said_to_change(old: int, new: int) ->
     assert said == {(tile.level, tile.number): len(tile.data) // 32 for tile in done}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 @given(st.data())
 def test_proofs_are_read_out_of_tiles(data: st.DataObject) -> None:
     size = data.draw(SIZES.filter(bool))
