@@ -109,6 +109,8 @@ def _settings(document: dict[str, Any], path: Path) -> Settings:
             raise Refusal(Reason.MALFORMED, f'{path}: {key.name} is missing; write for example domain = "gov.example"')
         if key.name in given:
             _check_type(key, value, path)
+        if key.name == "domain" and (not value or value != value.lower() or set(value) & set("@/ ")):
+            raise Refusal(Reason.MALFORMED, f"{path}: domain = {value!r}; write it as the server does, in lower case: gov.example")
         values[key.name.replace(".", "_")] = _fill(value, str(values.get("domain", "")))
     folder = path.parent
     for name in ("components_secret_file", "policy_file", "ledger_key_file"):

@@ -30,7 +30,7 @@ local this_host = module.host;
 local gate_jid = module:get_option_string("apostille_gate_component", "gate."..this_host);
 local patience = module:get_option_number("apostille_gate_timeout", 2.5); -- seconds that a message waits for its verdict
 local shortest_patience = math.min(1, patience); -- seconds that the component has for a question at least
-local batch_messages = module:get_option_number("apostille_gate_batch", 200);
+local batch_messages = module:get_option_number("apostille_gate_batch", 64);
 local batch_bytes = 256 * 1024; -- the other side's limit is 512 KiB
 local parked_limit = module:get_option_number("apostille_gate_parked", 20000);
 
@@ -269,7 +269,14 @@ function flush()
 	-- What waited for an earlier answer has less time left, but the component gets a moment for every question.
 	local oldest = batch.entries[batch.order[1]];
 	local left = oldest and math.max(patience - (time_now() - oldest.since), shortest_patience) or patience;
-	batch.timer = module:add_timer(left, function () fail_batch(batch, "too late"); end);
+	batch.timer = module:add_timer(left, function ()
+		if batch.overdue then
+			fail_batch(batch, "too late");
+		else -- the answer may lie in the socket already, unread by a busy server: let it be read first
+			batch.overdue = true;
+			return 0.05;
+		end
+	end);
 	module:send(question); -- comes back at once, as an error, when the component is away
 end
 
