@@ -50,6 +50,7 @@ local parked_count = 0;
 
 local flush_due, report_due = false, false;
 local flush; -- asks, if nothing is under way
+local flush_soon; -- the same, on the next tick
 local keep_report; -- keeps an archive's ids until the next question
 
 local texts = {
@@ -243,7 +244,7 @@ local function fail_batch(batch, why)
 	give_up(in_order(batch), "unavailable");
 	give_up(take_overdue(time_now()), "unavailable");
 	for _, report in ipairs(batch.archived) do keep_report(report, 5); end
-	if waiting_from <= waiting_to then flush(); end
+	if waiting_from <= waiting_to then flush_soon(); end -- not at once: with the component away this would nest without end
 end
 
 function flush()
@@ -280,7 +281,7 @@ function flush()
 	module:send(question); -- comes back at once, as an error, when the component is away
 end
 
-local function flush_soon()
+function flush_soon()
 	-- On the next tick, so that what was read from the socket together is asked together.
 	if asked or flush_due then return; end
 	flush_due = true;
@@ -405,7 +406,7 @@ end, 1000);
 
 -- ---- hooks: what is asked, what is held, what passes ----------------------------------------------------------------
 
--- Sent by this server itself: a room's fan-out, an announcement, a PEP event. What led to it was judged.
+-- Sent by this server itself: a room's fan-out, an announcement, a PEP event (docs/explanation/gate.md says what that leaves open).
 local function is_internal(origin)
 	return origin ~= nil and origin.host ~= nil and hosts[origin.host] == origin;
 end
