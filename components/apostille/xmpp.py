@@ -22,7 +22,7 @@ STANZA_ERRORS = {
     Reason.FORBIDDEN: ("auth", "forbidden"),
     Reason.UNKNOWN: ("cancel", "item-not-found"),
     Reason.CONFLICT: ("cancel", "conflict"),
-    Reason.UNAVAILABLE: ("wait", "resource-constraint"),
+    Reason.UNAVAILABLE: ("wait", "internal-server-error"),
 }
 
 _UNSPEAKABLE = (

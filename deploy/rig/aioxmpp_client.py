@@ -54,10 +54,6 @@ class Heard:
     body: str
     children: tuple[tuple[str, str], ...]
 
-    def has(self, tag: str) -> bool:
-        """Whether a child element of that `{namespace}name` came along."""
-        return any(tag == known for known, _ in self.children)
-
 
 class AioxmppClient:
     """A second, independent XMPP client with a strict parser; a wait in vain ends in TimeoutError."""

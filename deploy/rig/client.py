@@ -224,17 +224,6 @@ class Client(ClientXMPP):
         """Give somebody an affiliation in the room."""
         await self.plugin["xep_0045"].set_affiliation(JID(room), affiliation, jid=JID(jid))
 
-    async def leave(self, room: str | None = None, timeout: float = 5.0) -> None:
-        """Leave one room, or all, and wait until the room says so."""
-        rooms = self.plugin["xep_0045"].rooms[None]
-        for each in [room] if room else list(self._nicks):
-            gone = asyncio.Event()
-            with self.event_handler(f"muc::{each}::self-presence", lambda _, gone=gone: gone.set()):
-                # leave_muc() forgets the room at once and so never hears the answer.
-                self.send_presence(ptype="unavailable", pto=f"{each}/{self._nicks.pop(each)}")
-                await asyncio.wait_for(gone.wait(), timeout)
-            rooms.pop(JID(each), None)
-
     # Sorting what arrives
 
     def received(self, message: Message) -> None:

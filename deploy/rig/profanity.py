@@ -175,11 +175,6 @@ class Profanity:
         session = rf"session with {re.escape(contact)} device \d+"
         self.wait_for_log(rf"create {session}|{session} exists", timeout, so_far)
 
-    def send_stanza(self, xml: str) -> None:
-        """Send raw XML through the XML console, as a curious official can; its window stays open in front."""
-        self.type("/xmlconsole")
-        self.type(xml)
-
     def stop(self) -> None:
         """Leave as a person would, so that keys are saved; then end the tmux. Safe to call twice."""
         self._ask_tmux("send-keys", "-l", "/quit")

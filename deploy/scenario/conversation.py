@@ -14,7 +14,6 @@ from rig.aioxmpp_client import AioxmppClient
 from rig.omemo import OmemoClient
 from scenario.stage import PASSWORD, Book, Stage
 
-BODY = "{jabber:client}body"
 OMEMO_0_3 = "{eu.siacs.conversations.axolotl}encrypted"
 SID = "{urn:xmpp:sid:0}stanza-id"
 SILENCE = 0.7  # seconds in which a message that was refused would have arrived

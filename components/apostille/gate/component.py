@@ -16,7 +16,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from apostille.gate.rules import UNREADABLE, Outcome
 from apostille.gate.service import Gate
-from apostille.xmpp import Component
+from apostille.vocabulary import Reason
+from apostille.xmpp import STANZA_ERRORS, Component
 from apostille_xep.gate.plugin import Gate as WirePlugin
 from apostille_xep.gate.stanza import ASK, Archived, Garbled, Passed, Question, Refused, Unreadable, read_ask
 
@@ -42,7 +43,7 @@ class GateComponent(Component):
         connection = self.transport
         if iq.xml.get("from") not in self._hosts:
             log.warning("a question from %s, which is no served host, was refused", iq.xml.get("from"))
-            self._wire.cannot_answer(iq, "auth", "forbidden")
+            self._wire.cannot_answer(iq, *STANZA_ERRORS[Reason.FORBIDDEN])
             return
         reply = await asyncio.get_running_loop().run_in_executor(self._worker, self._judge, iq)
         if connection is not None and connection is self.transport:  # an answer for a connection that is gone is nobody's
@@ -54,10 +55,10 @@ class GateComponent(Component):
             verdicts, notices = self._answer(iq)
         except Unreadable as error:
             self._tell_once(f"a question could not be read: {error}")
-            return partial(self._wire.cannot_answer, iq, "modify", "bad-request")
+            return partial(self._wire.cannot_answer, iq, *STANZA_ERRORS[Reason.MALFORMED])
         except Exception:  # whatever went wrong, the server must hear that nothing may go on
             log.exception("a batch could not be judged; its senders are told to try again")
-            return partial(self._wire.cannot_answer, iq, "wait", "internal-server-error")
+            return partial(self._wire.cannot_answer, iq, *STANZA_ERRORS[Reason.UNAVAILABLE])
         return partial(self._send, iq, verdicts, notices)
 
     def _send(self, iq: Any, verdicts: Sequence[Passed | Refused], notices: Sequence[tuple[str, str]]) -> None:

@@ -214,4 +214,4 @@ local function facts(stanza, more)
 	return fact;
 end
 
-return { facts = facts; omemo = omemo; measure = measure; xmlns = xmlns_gate };
+return { facts = facts; xmlns = xmlns_gate };

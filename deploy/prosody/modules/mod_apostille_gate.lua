@@ -136,7 +136,7 @@ local function depart(session, heir)
 end
 
 local function finish(source)
-	-- Nothing waits any more: forget the source, and let a session go whose end was put off.
+	-- Nothing waits any more: let a session go whose end was put off.
 	if source.from <= source.to or source.runner.state ~= "ready" then return; end
 	local session = source.closing and source.origin;
 	source.closing, source.current = nil, nil;
@@ -201,8 +201,7 @@ end
 
 local function in_order(batch)
 	local entries = {};
-	for _, entry in pairs(batch.entries) do entries[#entries + 1] = entry; end
-	table.sort(entries, function (a, b) return a.number < b.number; end);
+	for place, ref in ipairs(batch.order) do entries[place] = batch.entries[ref]; end
 	return entries;
 end
 
@@ -306,7 +305,7 @@ local function ask(event, flow, pre)
 	local origin, stanza = event.origin, event.stanza;
 	last_ref = last_ref + 1;
 	local entry = {
-		origin = origin; stanza = stanza; pre = pre; number = last_ref; ref = ("%d"):format(last_ref); since = time_now();
+		origin = origin; stanza = stanza; pre = pre; ref = ("%d"):format(last_ref); since = time_now();
 	};
 	if parked_count >= parked_limit then
 		bounce_wait(entry, "crowded");
