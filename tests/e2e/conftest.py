@@ -56,10 +56,12 @@ def play(act: Callable[[], Awaitable[T]], limit: float = 120.0) -> T:
     return asyncio.run(bounded())
 
 
-def govern(name: str, policy: str | None = None, people: tuple[str, ...] = NAMES, extra: str = "") -> Iterator[Government]:
+def govern(
+    name: str, policy: str | None = None, people: tuple[str, ...] = NAMES, extra: str = "", components: dict[str, str] | None = None
+) -> Iterator[Government]:
     """Set up, and take down, a government; `policy` replaces the default one."""
     folder = in_folder(name)
-    installation = Installation(folder, extra=extra)
+    installation = Installation(folder, extra=extra, components=components)
     try:
         if policy is not None:
             (installation.home / "policy.toml").write_text(policy)
