@@ -33,7 +33,7 @@ from apostille.ledger.service import Ledger, Reader
 from apostille.ledger.store import SqlLog
 from apostille.migrations import expect_current
 from apostille.policy.service import Hosts, Judge
-from apostille.policy.store import load_policy
+from apostille.policy.store import PolicyFile, load_policy
 from apostille.rosters.component import RostersComponent
 from apostille.rosters.rules import Member
 from apostille.rosters.service import Rosters
@@ -41,7 +41,7 @@ from apostille.rosters.store import SqlApplied
 from apostille.settings import DEFAULT_FILE, Settings, read_settings
 from apostille.tlog.note import Signer
 from apostille.tracing.service import Tracing
-from apostille.vocabulary import Fault, Standing
+from apostille.vocabulary import Fault, Message, Refusal, Standing, Terms, Verdict
 from apostille.xmpp import Component, address
 
 log = logging.getLogger(__name__)
@@ -202,25 +202,68 @@ def today() -> date:
 # ---- serving -----------------------------------------------------------------------------------------------------------
 
 
+class _Calendar:
+    """`today` for a caller who asks for every message: looked up once a second."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._day = date.min
+
+    def today(self) -> date:
+        now = time.monotonic()
+        if now >= self._until:
+            self._until, self._day = now + 1, today()
+        return self._day
+
+
 def _services(settings: Settings) -> frozenset[str]:
     return frozenset(
         (settings.components_gate, settings.components_rosters, settings.components_directory, settings.components_trace)
     )
 
 
+class _PolicyOfGate:
+    """The policy in force: the file's, read again when it changes; a file that is no policy changes nothing."""
+
+    def __init__(self, file: PolicyFile, judge: Judge) -> None:
+        self._file = file
+        self._judge = judge
+
+    def judge(self, message: Message) -> Verdict:
+        return self._judge.judge(message)
+
+    def terms(self) -> Terms:
+        return self._judge.terms()
+
+    def refresh(self) -> bool:
+        if not self._file.changed():
+            return False
+        try:
+            self._judge.adopt(self._file.load())
+        except (Refusal, Fault) as error:
+            log.error("the changed policy cannot be used, and the one before it stays in force: %s", error)
+            return False
+        log.info("the changed policy is in force")
+        return True
+
+
 def gate(settings: Settings, engine: Engine) -> Gate:
-    """The gate with the rooms behind it; it is the one writer of the ledger."""
+    """The gate with the rooms behind it."""
     hosts = Hosts(settings.domain, frozenset(settings.server_rooms), _services(settings))
-    judge = Judge(load_policy(settings.policy_file), _DirectoryOfPolicy(_directory(settings, engine)), hosts, today)
+    file = PolicyFile(settings.policy_file)
+    judge = Judge(file.load(), _DirectoryOfPolicy(_directory(settings, engine)), hosts, _Calendar().today)
     keeper = _LedgerOfGate(Ledger(SqlLog(engine), signer(settings)))
-    return Gate(judge, keeper, lambda: time.time_ns() // 1_000_000, partial(secrets.token_bytes, records.SALT_BYTES))
+    salt = partial(secrets.token_bytes, records.SALT_BYTES)
+    return Gate(_PolicyOfGate(file, judge), keeper, lambda: time.time_ns() // 1_000_000, salt)
 
 
 def gate_component(settings: Settings, engine: Engine) -> GateComponent:
     """The gate on the wire."""
-    served = {settings.domain, *settings.server_rooms, *_services(settings)}
+    guarded = (settings.domain, *settings.server_rooms)
+    served = {*guarded, *_services(settings)}
     where = (settings.server_host, settings.server_port)
-    return GateComponent(settings.components_gate, settings.secret(), where, gate(settings, engine), served)
+    exempt = (settings.components_gate, *settings.server_unguarded)
+    return GateComponent(settings.components_gate, settings.secret(), where, gate(settings, engine), served, guarded, exempt)
 
 
 def rosters_component(settings: Settings, engine: Engine) -> RostersComponent:

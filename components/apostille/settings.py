@@ -32,6 +32,7 @@ KEYS = (
     Key("server.host", str, "127.0.0.1", "Where the XMPP server listens for components (XEP-0114)."),
     Key("server.port", int, 5347, "The port of the same."),
     Key("server.rooms", list, ["rooms.{domain}"], "Domains of the group chat services (XEP-0045) that the gate guards."),
+    Key("server.unguarded", list, [], "Hosts of the server without the gate on purpose; with any other, no message is let through."),
     Key("components.secret_file", str, "component.secret", "File with the secret that components log in with."),
     Key("components.gate", str, "gate.{domain}", "JID of the gate component."),
     Key("components.rosters", str, "rosters.{domain}", "JID of the rosters component."),
@@ -55,6 +56,7 @@ class Settings:
     server_host: str
     server_port: int
     server_rooms: tuple[str, ...]
+    server_unguarded: tuple[str, ...]
     components_secret_file: Path
     components_gate: str
     components_rosters: str
@@ -115,8 +117,9 @@ def _settings(document: dict[str, Any], path: Path) -> Settings:
     folder = path.parent
     for name in ("components_secret_file", "policy_file", "ledger_key_file"):
         values[name] = folder / values[name]
-    rooms: list[str] = values["server_rooms"]
-    values["server_rooms"] = tuple(rooms)
+    for name in ("server_rooms", "server_unguarded"):
+        domains: list[str] = values[name]
+        values[name] = tuple(domains)
     values["database_url"] = _absolute_sqlite(values["database_url"], folder)
     return Settings(folder=folder, **values)
 

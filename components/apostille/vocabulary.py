@@ -179,6 +179,58 @@ class Verdict:
     notice: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Free:
+    """One element that may stand in a message without content, and how much of it: bytes of text and of attributes, descendants.
+
+    `type` limits it to messages of that type; empty means any.
+    """
+
+    namespace: str
+    name: str
+    text: int
+    attributes: int
+    elements: int
+    type: str = ""
+
+
+class Outage(enum.Enum):
+    """What becomes of a message while no verdict can be had; the first is the strictest."""
+
+    BOUNCE = "bounce"
+    HOLD = "hold"
+    PASS = "pass"  # noqa: S105 - no password
+
+
+@dataclass(frozen=True, slots=True)
+class OutageClass:
+    """What an outage means for messages from one host to another ("*": any other host); `seconds` is how long they may be held."""
+
+    sender: str
+    recipient: str
+    outage: Outage
+    seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a server may know beforehand, so that it need not ask, or knows what to do when it cannot.
+
+    Attributes:
+        free: the elements of a message that carries nothing a person could have written; it passes without a verdict.
+        within: hosts between whose accounts and rooms that holds.
+        id_limit, aside_limit, times: bytes of the stanza's id, bytes of all elements together, how often one may stand there.
+        outages: what an outage means, by hosts.
+    """
+
+    free: tuple[Free, ...]
+    within: tuple[str, ...]
+    id_limit: int
+    aside_limit: int
+    times: int
+    outages: tuple[OutageClass, ...] = ()
+
+
 def bare(jid: str) -> str:
     """The bare form of a prepared JID (RFC 7622 section 3): everything before the first slash."""
     return jid.partition("/")[0]

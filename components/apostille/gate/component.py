@@ -7,43 +7,141 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 from xml.sax.saxutils import escape, quoteattr
 
-from apostille.gate.rules import UNREADABLE, Outcome
+from apostille.gate.rules import UNREADABLE, Outcome, uncovered
 from apostille.gate.service import Gate
-from apostille.vocabulary import Reason
+from apostille.vocabulary import Reason, Terms
 from apostille.xmpp import STANZA_ERRORS, Component
 from apostille_xep.gate.plugin import Gate as WirePlugin
-from apostille_xep.gate.stanza import ASK, Archived, Garbled, Passed, Question, Refused, Unreadable, read_ask
+from apostille_xep.gate.stanza import (
+    ASK,
+    Archived,
+    Covered,
+    Garbled,
+    Limits,
+    OutageRow,
+    Passed,
+    Question,
+    Refused,
+    Row,
+    Unreadable,
+    read_ask,
+    write_terms,
+)
 
 log = logging.getLogger(__name__)
+
+_HEARTBEAT = 30.0  # seconds between two terms
+_VALID = 100  # seconds that they hold without another: three heartbeats
+_POLL = 1.0  # seconds between two looks at the policy
+_PATIENCE = 1.0  # seconds that a question waits for the hosts' first report
+_UNCOVERED = (
+    "the gate is not loaded there, and messages could pass by it, so that no message is let through; add apostille_gate to the "
+    "modules_enabled of that host and restart the server, or name it in server.unguarded"
+)
 
 _ERROR_TYPES = {"sender-suspended": "cancel", "sender-expired": "cancel", "recipient-not-verified": "cancel", "no-rule": "cancel"}
 
 
 class GateComponent(Component):
-    """Answers the served hosts. One worker thread judges batch after batch, in the order of the questions."""
+    """Answers the served hosts. One worker thread judges batch after batch, in the order of the questions.
 
-    def __init__(self, jid: str, secret: str, address: tuple[str, int], gate: Gate, hosts: Collection[str]) -> None:
+    `hosts` may ask; `guarded` of them must have the gate in front of them, and `exempt` hosts of the same server need not. While
+    a host is uncovered no question is answered with a verdict, since messages could pass by the gate there.
+    """
+
+    def __init__(
+        self,
+        jid: str,
+        secret: str,
+        address: tuple[str, int],
+        gate: Gate,
+        hosts: Collection[str],
+        guarded: Collection[str] = (),
+        exempt: Collection[str] = (),
+    ) -> None:
         super().__init__(jid, secret, *address)
         self._gate = gate
         self._hosts = frozenset(hosts)
+        self._guarded = tuple(guarded)
+        self._exempt = frozenset(exempt)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="gate")
         self._told: set[str] = set()
+        self._reports: dict[str, Covered | None] = {}
+        self._uncovered: list[str] | None = None
+        self._reported = asyncio.Event()
+        self._beating: asyncio.Task[None] | None = None
         self.register_plugin("apostille_gate", module="apostille_xep.gate")
         self._wire: WirePlugin = cast("dict[str, Any]", self.plugin)["apostille_gate"]
         self.add_event_handler("apostille_gate_ask", self._on_ask)
+        self.add_event_handler("apostille_gate_covered", self._on_covered)
+        self.add_event_handler("session_start", self._on_session)
+
+    # ---- terms and coverage ------------------------------------------------------------------------------------------
+
+    def _on_session(self, _event: Any) -> None:
+        self._reports.clear()
+        self._reported.clear()
+        if self._beating is not None:
+            self._beating.cancel()
+        self._beating = asyncio.get_running_loop().create_task(self._beat())
+
+    async def _beat(self) -> None:
+        """Tell every guarded host its terms: at once, when the policy changes, and as a heartbeat."""
+        told = -_HEARTBEAT
+        while True:
+            now = time.monotonic()
+            changed = await asyncio.get_running_loop().run_in_executor(self._worker, self._gate.refresh)
+            if changed or now - told >= _HEARTBEAT:
+                told = now
+                terms = _terms(self._gate.terms())
+                for host in self._guarded:
+                    self._wire.tell(host, terms)
+            await asyncio.sleep(_POLL)
+
+    def _on_covered(self, answer: tuple[str, Covered | None]) -> None:
+        host, covered = answer
+        if host not in self._guarded:
+            return
+        self._reports[host] = covered
+        if len(self._reports) < len(self._guarded):
+            return
+        self._reported.set()
+        found = uncovered(self._guarded, self._exempt, {name: one and one.hosts for name, one in self._reports.items()})
+        if found != self._uncovered:
+            self._uncovered = found
+            if found:
+                log.error("%s: %s", ", ".join(found), _UNCOVERED)
+            else:
+                log.info("covered: %s", ", ".join(sorted(self._guarded)))
+        if len({one.modules for one in self._reports.values() if one}) > 1:
+            self._tell_once("the hosts run different versions of mod_apostille_gate; restart the server")
+
+    async def _serves(self) -> bool:
+        """Whether messages cannot pass by the gate; right after connecting, the answer takes a moment."""
+        if self._guarded and not self._reported.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._reported.wait(), _PATIENCE)
+        return not self._guarded or (self._reported.is_set() and not self._uncovered)
+
+    # ---- questions ---------------------------------------------------------------------------------------------------
 
     async def _on_ask(self, iq: Any) -> None:
         connection = self.transport
         if iq.xml.get("from") not in self._hosts:
             log.warning("a question from %s, which is no served host, was refused", iq.xml.get("from"))
             self._wire.cannot_answer(iq, *STANZA_ERRORS[Reason.FORBIDDEN])
+            return
+        if not await self._serves():
+            self._wire.cannot_answer(iq, *STANZA_ERRORS[Reason.UNAVAILABLE])
             return
         reply = await asyncio.get_running_loop().run_in_executor(self._worker, self._judge, iq)
         if connection is not None and connection is self.transport:  # an answer for a connection that is gone is nobody's
@@ -70,7 +168,7 @@ class GateComponent(Component):
     def _answer(self, iq: Any) -> tuple[list[Passed | Refused], list[tuple[str, str]]]:
         parts = list(read_ask(iq.xml.find(ASK)))
         questions = [part for part in parts if isinstance(part, Question)]
-        filed = [(part.record, part.ids) for part in parts if isinstance(part, Archived)]
+        filed = [(part.record, part.by, part.id) for part in parts if isinstance(part, Archived)]
         outcomes = self._gate.judge(questions, filed)
         _log_refusals(outcomes)
         judged = iter(zip(questions, outcomes, strict=True))
@@ -89,6 +187,16 @@ class GateComponent(Component):
         if text not in self._told and len(self._told) < 1000:
             self._told.add(text)
             log.error("%s (said once)", text)
+
+
+def _terms(terms: Terms) -> str:
+    return write_terms(
+        [Row(row.namespace, row.name, row.text, row.attributes, row.elements, row.type) for row in terms.free],
+        terms.within,
+        Limits(terms.id_limit, terms.aside_limit, terms.times),
+        [OutageRow(one.sender, one.recipient, one.outage.value, one.seconds) for one in terms.outages],
+        _VALID,
+    )
 
 
 def _log_refusals(outcomes: Sequence[Outcome]) -> None:

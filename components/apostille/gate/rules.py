@@ -5,7 +5,9 @@ Knows how facts and a verdict become a record; refuses to keep what no complaint
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from apostille.record import Body, Encrypted, Judged, commitment, resource_mark
 from apostille.vocabulary import Message, Verdict, bare
@@ -19,6 +21,9 @@ _DEVICES = 1200
 _ID_CHARACTERS = 256
 
 NOTICE_PAUSE = 3_600_000  # milliseconds between two notices of the same kind to the same person
+
+
+_resource_mark = lru_cache(10_000)(resource_mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ def judged(message: Message, verdict: Verdict, at: int, salt: bytes) -> Judged:
         at=at,
         sender=bare(message.sender),
         recipient=bare(message.recipient),
-        resource=resource_mark(message.sender),
+        resource=_resource_mark(message.sender),
         type=message.type,
         flow=message.flow,
         id=message.id[:_ID_CHARACTERS],
@@ -65,3 +70,14 @@ def judged(message: Message, verdict: Verdict, at: int, salt: bytes) -> Judged:
 def notice_due(last: int | None, now: int) -> bool:
     """Whether a person may be told again (both in milliseconds)."""
     return last is None or now - last >= NOTICE_PAUSE
+
+
+def uncovered(served: Collection[str], exempt: Collection[str], reports: Mapping[str, Mapping[str, bool] | None]) -> list[str]:
+    """Hosts that messages could pass by without being asked about, in order.
+
+    `served` are the hosts that must have the gate; `reports` is what each said of all hosts on its server (None, or nothing: it did
+    not answer, so the gate is not there). `exempt` hosts are known to be without, by the operator's own decision.
+    """
+    silent = {host for host in served if reports.get(host) is None}
+    open_ = {host for report in reports.values() if report for host, covered in report.items() if not covered}
+    return sorted((silent | open_) - set(exempt))

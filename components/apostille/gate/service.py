@@ -11,10 +11,10 @@ from typing import Protocol
 
 from apostille.gate.rules import Outcome, judged, notice_due
 from apostille.record import Filed, Record
-from apostille.vocabulary import Message, Verdict, bare
+from apostille.vocabulary import Message, Terms, Verdict, bare
 
-Ids = tuple[tuple[str, str], ...]
-"""Archive ids of one message: (archive's bare JID, stanza-id)."""
+Filing = tuple[int, str, str]
+"""An archive's id for a message: (place of the message's record, archive's bare JID, stanza-id)."""
 
 _NOTICES_REMEMBERED = 10_000
 
@@ -24,6 +24,14 @@ class Policy(Protocol):
 
     def judge(self, message: Message) -> Verdict:
         """The verdict for one message."""
+        ...
+
+    def terms(self) -> Terms:
+        """What a server may know beforehand."""
+        ...
+
+    def refresh(self) -> bool:
+        """Look whether there is a newer policy; True if it is in force now, and the terms may have changed."""
         ...
 
 
@@ -46,17 +54,17 @@ class Gate:
         self._salt = salt
         self._noticed: dict[tuple[str, str], int] = {}
 
-    def judge(self, messages: Sequence[Message], filed: Sequence[tuple[int, Ids]] = ()) -> list[Outcome]:
+    def judge(self, messages: Sequence[Message], filed: Sequence[Filing] = ()) -> list[Outcome]:
         """One outcome per message, in order, after everything that passes and must be kept is in the ledger.
 
-        `filed` are archive ids of earlier messages: (place of the record, ids).
+        `filed` are archive ids of earlier messages.
 
         Raises:
             whatever the ledger raises when it cannot keep the batch: then nothing of it may be delivered.
         """
         now = self._clock()
         verdicts = [self._policy.judge(message) for message in messages]
-        kept: list[tuple[Record, bytes]] = [(Filed(now, of, ids), b"") for of, ids in filed if ids]
+        kept: list[tuple[Record, bytes]] = [(Filed(now, of, ((by, id_),)), b"") for of, by, id_ in filed]
         places: list[int | None] = []
         for message, verdict in zip(messages, verdicts, strict=True):
             if verdict.passes and verdict.recorded:
@@ -69,6 +77,14 @@ class Gate:
         return [
             Outcome(verdict, None if place is None else first + place) for verdict, place in zip(verdicts, places, strict=True)
         ]
+
+    def terms(self) -> Terms:
+        """What a server may know beforehand."""
+        return self._policy.terms()
+
+    def refresh(self) -> bool:
+        """Look whether there is a newer policy; True if it is in force now."""
+        return self._policy.refresh()
 
     def notices(self, messages: Sequence[Message], outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
         """Whom to tell what under the stage "warn": (bare JID, text); each person hears each kind once an hour."""

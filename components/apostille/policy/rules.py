@@ -7,12 +7,13 @@ official. An empty policy refuses everything.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from apostille.policy.stanzas import Content, Kind, examine
-from apostille.vocabulary import Message, Party, Reason, Refusal, Verdict
+from apostille.vocabulary import Message, Outage, Party, Reason, Refusal, Verdict
 
 
 class Stage(enum.Enum):
@@ -39,6 +40,11 @@ class Setting(enum.Enum):
 
 
 _ALL_SETTINGS = frozenset(Setting)
+PEOPLE = frozenset((Party.VERIFIED, Party.SUSPENDED, Party.EXPIRED, Party.PUBLIC))
+"""Everybody with an account on the officials' own domain."""
+_WITHIN = PEOPLE | {Party.ROOM}
+LONGEST_HOLD = 300
+"""Seconds that a message may be held through an outage at most."""
 _VERSIONS = frozenset(("0.3", "2"))
 _EXTRAS = frozenset(("subject", "invitations"))
 
@@ -58,6 +64,8 @@ class Rule:
     settings: frozenset[Setting] = _ALL_SETTINGS
     versions: frozenset[str] = _VERSIONS
     extras: frozenset[str] = frozenset()
+    outage: Outage = Outage.BOUNCE
+    hold_seconds: int = 0
 
     def fits(self, sender: Party, recipient: Party, setting: Setting) -> bool:
         """Whether this rule speaks of such a message."""
@@ -99,11 +107,30 @@ class Policy:
         if message.type == "error" and examine(message).kind is Kind.EMPTY:
             return Verdict(True, rule="errors", recorded=False)
         setting = setting_of(message)
-        for rule in self.rules:
-            if rule.fits(sender, recipient, setting):
-                return rule.judge(message)
+        rule = self._first(sender, recipient, setting)
+        if rule is not None:
+            return rule.judge(message)
+        if sender in PEOPLE and (recipient in _WITHIN or message.room) and _says_nothing(message):
+            return Verdict(True, rule="empty", recorded=False)  # as the server does without asking, by `stanzas.free_terms`
         code = _no_rule(sender, recipient)
         return Verdict(False, code, REFUSED + TEXTS[code])
+
+    def in_outage(self, senders: Iterable[Party], recipients: Iterable[Party]) -> tuple[Outage, int]:
+        """What becomes of a message from one of these to one of those while nobody can judge it, and for how many seconds it is held.
+
+        The strictest of the rules that might decide; a message that no rule fits does not count unless the others would pass.
+        """
+        deciding = [self._first(*one) for one in product(senders, recipients, Setting)]
+        rules = [rule for rule in deciding if rule is not None]
+        if not rules or any(rule.outage is Outage.BOUNCE for rule in rules):
+            return Outage.BOUNCE, 0
+        if all(rule is not None and rule.outage is Outage.PASS for rule in deciding):
+            return Outage.PASS, 0
+        held = [rule.hold_seconds for rule in rules if rule.outage is Outage.HOLD]
+        return (Outage.HOLD, min(held)) if held else (Outage.BOUNCE, 0)
+
+    def _first(self, sender: Party, recipient: Party, setting: Setting) -> Rule | None:
+        return next((rule for rule in self.rules if rule.fits(sender, recipient, setting)), None)
 
 
 def setting_of(message: Message) -> Setting:
@@ -111,6 +138,10 @@ def setting_of(message: Message) -> Setting:
     if not message.room:
         return Setting.CHAT
     return Setting.GROUPCHAT if message.type == "groupchat" else Setting.PRIVATE
+
+
+def _says_nothing(message: Message) -> bool:
+    return examine(message).kind is Kind.EMPTY and not any(child.text for child in message.children)
 
 
 def _no_rule(sender: Party, recipient: Party) -> str:
@@ -147,7 +178,7 @@ TEXTS: Mapping[str, str] = {
 
 # ---- reading a policy ---------------------------------------------------------------------------------------------------
 
-_KEYS = frozenset(("name", "from", "to", "require", "stage", "kinds", "versions", "extras"))
+_KEYS = frozenset(("name", "from", "to", "require", "stage", "kinds", "versions", "extras", "outage", "hold_seconds"))
 
 
 def read_policy(document: Mapping[str, Any], origin: str) -> Policy:
@@ -180,7 +211,7 @@ def _rule(table: Any, where: str) -> Rule:
     if not isinstance(name, str) or not name:
         raise Refusal(Reason.MALFORMED, f"{where}: needs a name")
     where = f"{where} ({name})"
-    return Rule(
+    return _expect_outage(Rule(
         name=name,
         senders=frozenset(map(Party, _words(table, "from", where, [party.value for party in Party], None))),
         recipients=frozenset(map(Party, _words(table, "to", where, [party.value for party in Party], None))),
@@ -189,7 +220,24 @@ def _rule(table: Any, where: str) -> Rule:
         settings=frozenset(map(Setting, _words(table, "kinds", where, [one.value for one in Setting], [s.value for s in Setting]))),
         versions=frozenset(_words(table, "versions", where, sorted(_VERSIONS), sorted(_VERSIONS))),
         extras=frozenset(_words(table, "extras", where, sorted(_EXTRAS), [])),
-    )
+        outage=Outage(_word(table, "outage", where, [one.value for one in Outage], "bounce")),
+        hold_seconds=_seconds(table, where),
+    ), where)
+
+
+def _expect_outage(rule: Rule, where: str) -> Rule:
+    if rule.outage is Outage.PASS and (rule.senders | rule.recipients) & _WITHIN:
+        raise Refusal(Reason.MALFORMED, f'{where}: outage = "pass" is never for people or rooms of this server; write "bounce" or "hold"')
+    if (rule.outage is Outage.HOLD) != bool(rule.hold_seconds):
+        raise Refusal(Reason.MALFORMED, f'{where}: outage = "hold" and hold_seconds go together; write for example hold_seconds = 20')
+    return rule
+
+
+def _seconds(table: Mapping[str, Any], where: str) -> int:
+    value = table.get("hold_seconds", 0)
+    if type(value) is not int or not 0 <= value <= LONGEST_HOLD:
+        raise Refusal(Reason.MALFORMED, f"{where}: hold_seconds = {value!r}; should be a whole number up to {LONGEST_HOLD}")
+    return value
 
 
 def _word(table: Mapping[str, Any], key: str, where: str, known: Sequence[str], default: str) -> str:

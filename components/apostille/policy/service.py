@@ -6,12 +6,14 @@ Knows the served hosts and asks the directory; refuses to know how either is kep
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from itertools import product
 from typing import Protocol
 
-from apostille.policy.rules import Policy
-from apostille.vocabulary import Message, Party, Standing, Verdict, bare, domain
+from apostille.policy.rules import PEOPLE, Policy
+from apostille.policy.stanzas import free_terms
+from apostille.vocabulary import Message, Outage, OutageClass, Party, Standing, Terms, Verdict, bare, domain
 
 
 class Directory(Protocol):
@@ -63,3 +65,22 @@ class Judge:
     def judge(self, message: Message) -> Verdict:
         """The verdict for one message."""
         return self._policy.judge(message, self.party(message.sender), self.party(message.recipient))
+
+    def adopt(self, policy: Policy) -> None:
+        """Judge by another policy from now on; a message that is being judged keeps the one it began with."""
+        self._policy = policy
+
+    def terms(self) -> Terms:
+        """What the server may know beforehand: what it need not ask about, and what an outage means for whom."""
+        own = (self._hosts.officials, *sorted(self._hosts.rooms))
+        parties: dict[str, frozenset[Party]] = {self._hosts.officials: PEOPLE | {Party.SERVICE}}
+        # Behind a room's address may be the room, or anybody who is in it.
+        parties |= {room: PEOPLE | {Party.ROOM, Party.REMOTE} for room in sorted(self._hosts.rooms)}
+        parties |= {service: frozenset((Party.SERVICE,)) for service in sorted(self._hosts.services)}
+        parties["*"] = frozenset((Party.REMOTE,))
+        outages = []
+        for (sender, senders), (recipient, recipients) in product(parties.items(), repeat=2):
+            outage, seconds = self._policy.in_outage(senders, recipients)
+            if outage is not Outage.BOUNCE:
+                outages.append(OutageClass(sender, recipient, outage, seconds))
+        return replace(free_terms(own), outages=tuple(outages))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apostille.policy.fallbacks import FALLBACKS
-from apostille.vocabulary import Child, Envelope, Message, bare
+from apostille.vocabulary import Child, Envelope, Free, Message, Terms, bare
 
 OMEMO_0_3 = "eu.siacs.conversations.axolotl"
 OMEMO_2 = "urn:xmpp:omemo:2"
@@ -110,11 +110,58 @@ _BODY = ("jabber:client", "body")
 _ORDER = ("plaintext", "plaintext-beside", "encrypted-malformed", "no-keys", "hidden-text", "subject", "unknown-element", "too-much")
 
 
+_Shape = tuple[object, ...]
+_REMEMBERED = 4096  # shapes
+_LONGEST_REMEMBERED = 100  # parts and devices of one
+_known: dict[_Shape, Content] = {}
+
+
 def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
     """What a message holds, by the stanza table.
 
     `extras` are what a rule allows beyond it: "subject" (a room's subject in clear), "invitations" (into a room, with few words).
+    The messages of a chat have few shapes, so an answer is remembered by everything that it follows from.
     """
+    shape = _shape(message, extras)
+    found = _known.get(shape)
+    if found is None:
+        found = _examine(message, extras)
+        size = len(message.children) + sum(len(child.envelope.keys) for child in message.children if child.envelope)
+        if size <= _LONGEST_REMEMBERED:
+            if len(_known) >= _REMEMBERED:
+                _known.clear()
+            _known[shape] = found
+    return found
+
+
+def _shape(message: Message, extras: frozenset[str]) -> _Shape:
+    """Everything of a message that `_examine` looks at."""
+    parts: list[object] = []
+    for child in message.children:
+        envelope = child.envelope
+        if envelope is None:
+            known = child.sha256 in FALLBACKS if child.sha256 else None
+            parts.append((child.namespace, child.name, child.text, child.attributes, child.elements, known))
+        else:
+            strangers = _for_strangers(message, envelope)
+            sender = envelope.sid in _DEVICE_IDS
+            lengths = (envelope.iv, envelope.payload, child.text, child.attributes, child.elements)
+            parts.append((child.namespace, child.name, sender, strangers, lengths, envelope.strange, envelope.keys))
+    ids_fit = _fits(message.id) and _fits(message.origin_id)
+    return (extras, message.type, bool(message.room), bool(message.text), bool(message.more), ids_fit, *parts)
+
+
+def _fits(id_: str) -> bool:
+    return len(id_) <= _ID_LIMIT // 4 or len(id_.encode()) <= _ID_LIMIT
+
+
+def _for_strangers(message: Message, envelope: Envelope) -> bool:
+    """Whether a key outside of a room is for somebody who is neither sender nor recipient."""
+    sender, recipient = message.sender, message.recipient
+    return not message.room and any(key.jid and key.jid != bare(sender) and key.jid != bare(recipient) for key in envelope.keys)
+
+
+def _examine(message: Message, extras: frozenset[str]) -> Content:
     envelopes: list[tuple[str, Envelope]] = []
     bodies: list[Child] = []
     objections: list[Objection] = []
@@ -123,7 +170,7 @@ def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
         objections.append(Objection("hidden-text"))
     if message.more:
         objections.append(Objection("too-much", "number of parts"))
-    if len(message.id.encode()) > _ID_LIMIT or len(message.origin_id.encode()) > _ID_LIMIT:
+    if not (_fits(message.id) and _fits(message.origin_id)):
         objections.append(Objection("too-much", "id"))
     for child in message.children:
         key = (child.namespace, child.name)
@@ -132,7 +179,7 @@ def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
         elif child.envelope is not None and child.name == "encrypted" and child.namespace in VERSIONS:
             envelopes.append((child.namespace, child.envelope))
             objections += _shape_of(child.namespace, child.envelope)
-            if not message.room and not {key.jid for key in child.envelope.keys} <= {"", bare(message.sender), bare(message.recipient)}:
+            if _for_strangers(message, child.envelope):
                 objections.append(Objection("encrypted-malformed", f"{{{child.namespace}}}encrypted"))
         elif key == _SUBJECT and "subject" in extras and message.type == "groupchat":
             subject = True
@@ -150,6 +197,16 @@ def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
     if objections or subject or invitation:
         kind = Kind.READABLE
     return Content(kind, frozenset(VERSIONS[namespace] for namespace, _ in envelopes), tuple(objections))
+
+
+def free_terms(within: Sequence[str]) -> Terms:
+    """What a server between these hosts need not ask about: the rows of the table that hold no text at all.
+
+    Whatever passes by them is `EMPTY` to `examine`.
+    """
+    rows = [Free(*name, 0, row.attributes, 0) for name, row in _TABLE.items() if not row.text and not row.elements]
+    error = Free(*_ERROR, _ERROR_ROW.text, _ERROR_ROW.attributes, _ERROR_ROW.elements, "error")
+    return Terms((*rows, error), tuple(within), _ID_LIMIT, _ASIDE_LIMIT, _TIMES)
 
 
 def _row_of(child: Child, kind: str) -> list[Objection]:

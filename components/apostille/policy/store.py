@@ -12,6 +12,31 @@ from apostille.policy.rules import Policy, read_policy
 from apostille.vocabulary import Fault, Reason, Refusal
 
 
+class PolicyFile:
+    """The policy in a file that people edit while it is in force."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._mark = _mark(path)
+
+    def load(self) -> Policy:
+        """The policy as the file has it now; raises what `load_policy` raises."""
+        self._mark = _mark(self._path)  # before reading: a change in between is seen the next time
+        return load_policy(self._path)
+
+    def changed(self) -> bool:
+        """Whether the file is another than the one last loaded."""
+        return _mark(self._path) != self._mark
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def load_policy(path: Path) -> Policy:
     """The policy in the file at `path`.
 

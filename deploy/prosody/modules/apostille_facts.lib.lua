@@ -2,16 +2,21 @@
 --
 -- Knows how to measure a stanza and how to digest OMEMO headers (docs/reference/protocol/gate.md).
 -- Refuses to judge: names, lengths and digests leave this file, never character data of a message.
+--
+-- It runs for every message of a server, so it writes lines and not elements, and touches each string once.
 
-local st = require "util.stanza";
 local hashes = require "util.hashes";
 local encodings = require "util.encodings";
 local struct = require "util.struct";
 
-local base64_decode, base64_encode = encodings.base64.decode, encodings.base64.encode;
+local base64_decode = encodings.base64.decode;
 local sha256 = hashes.sha256;
+local pack = struct.pack;
+local concat = table.concat;
+local byte, find, match, gsub, format = string.byte, string.find, string.match, string.gsub, string.format;
+local type, pairs = type, pairs;
 
-local xmlns_gate = "apostille:gate:0";
+local xmlns_client = "jabber:client";
 local xmlns_sid = "urn:xmpp:sid:0";
 local xmlns_omemo_legacy = "eu.siacs.conversations.axolotl";
 local xmlns_omemo_2 = "urn:xmpp:omemo:2";
@@ -25,12 +30,34 @@ local longest_language = 35;
 local longest_blank = 64; -- white space between elements; more than a line break and an indentation could be a code
 
 local function is_blank(text)
-	return #text <= longest_blank and not text:find("[^ \t\r\n]");
+	return #text <= longest_blank and not find(text, "[^ \t\r\n]");
 end
 
 -- What one message may take of a question: a stanza made of thousands of parts must not hold up everybody else's.
 local most_children = 64;
 local most_keys = 1250; -- a few more than any policy lets pass, so that it sees there are too many
+
+-- A word of a line: neither white space nor control characters nor markup in it, and never empty (spec.md section 5, rule 1).
+local function escape_byte(character)
+	return format("%%%02X", byte(character));
+end
+
+local function word(text)
+	if not find(text, "[^%w%-._@/:]") and text ~= "" then return text; end
+	if text == "" then return "%"; end
+	return (gsub(text, "[%s%c%%=<>&'\"]", escape_byte));
+end
+
+-- Names and addresses come again and again.
+local known_words, known_count = {}, 0;
+local function known_word(text)
+	local written = known_words[text];
+	if written then return written; end
+	written = word(text);
+	if known_count >= 10000 then known_words, known_count = {}, 0; end
+	if #text <= 256 then known_words[text], known_count = written, known_count + 1; end
+	return written;
+end
 
 -- Bytes of character data, bytes of markup that its writer chose (names and values of attributes; names and namespaces of
 -- descendants: all of it can be read), and number of descendants, of a whole subtree.
@@ -52,19 +79,36 @@ local function measure(element)
 	return text, attributes, elements;
 end
 
-local function field(bytes)
-	return struct.pack(">I4", #bytes) .. bytes;
+-- Lengths as the digest has them: 32 bits, big end first.
+local lengths = {};
+for n = 0, 4096 do lengths[n] = pack(">I4", n); end
+local function length(n)
+	return lengths[n] or pack(">I4", n);
 end
 
-local absent = struct.pack(">I4", 0xFFFFFFFF);
+local absent = pack(">I4", 0xFFFFFFFF);
 
--- The bytes of an element in base64 (RFC 4648 section 4, white space aside); nil if it is none. util.encodings is more forgiving.
+local function text_of(element)
+	if #element == 1 then
+		local node = element[1];
+		if type(node) == "string" then return node; end
+	end
+	return element:get_text() or "";
+end
+
+-- The bytes of an element in base64 (RFC 4648 section 4, white space aside); nil if it is none. util.encodings is more
+-- forgiving, but what it passes over makes the result shorter than the text promises.
 local function decoded(element)
-	local text = element:get_text() or "";
+	local text = text_of(element);
+	local size = #text;
 	local bytes = base64_decode(text);
-	if bytes and base64_encode(bytes) == text then return bytes; end -- as every client writes it
-	text = text:gsub("[ \t\r\n]", "");
-	if #text % 4 ~= 0 or not text:find("^[A-Za-z0-9+/]*=?=?$") then return nil; end
+	if bytes and size % 4 == 0 then -- as every client writes it
+		local last, before = byte(text, -1, -1), byte(text, -2, -2);
+		local padding = last ~= 61 and 0 or before ~= 61 and 1 or 2;
+		if #bytes == size * 0.75 - padding then return bytes; end
+	end
+	text = gsub(text, "[ \t\r\n]", "");
+	if #text % 4 ~= 0 or not find(text, "^[A-Za-z0-9+/]*=?=?$") then return nil; end
 	return base64_decode(text);
 end
 
@@ -87,16 +131,16 @@ local function strange_in(element, known, leaf)
 	return count;
 end
 
--- Length of decoded base64 for a fact: -1 where it cannot be decoded.
-local function length_of(bytes)
-	return bytes and #bytes or -1;
-end
-
 local truths = { ["true"] = true, ["1"] = true };
 local flags = { ["true"] = true, ["1"] = true, ["false"] = true, ["0"] = true };
+local flag_no, flag_yes = length(1).."0", length(1).."1";
 
--- Facts of one <encrypted/>: an <omemo/> element for the question. Works on decoded fields, so that two servers that write the
--- same header as different XML come to the same digest.
+local function device_id(text)
+	return text and #text <= 10 and match(text, "^%d+$");
+end
+
+-- The line of one <encrypted/>. Works on decoded fields, so that two servers that write the same header as different XML come
+-- to the same digest.
 local function omemo(encrypted)
 	local ns = encrypted.attr.xmlns;
 	local header, payload, iv;
@@ -113,105 +157,111 @@ local function omemo(encrypted)
 		end
 	end
 
-	local keys, groups = {}, {};
-	local function add_key(group, jid, key)
-		local rid, bytes = key.attr.rid, decoded(key);
-		local kex = truths[key.attr.prekey or key.attr.kex or ""] or false;
+	-- `hashed` is the digest's input from the keys on, `words` the line's.
+	local hashed, h, words, w, count = {}, 0, {}, 0, 0;
+	local function add_key(jid, key)
+		local attr = key.attr;
+		local rid, bytes = attr.rid, decoded(key);
+		local mark = attr.prekey or attr.kex;
+		local kex = mark and truths[mark];
 		strange = strange + strange_in(key, key_attributes, true);
-		if not rid or not rid:match("^%d+$") or #rid > 10 then strange = strange + 1; end
-		if not flags[key.attr.prekey or "0"] or not flags[key.attr.kex or "0"] then strange = strange + 1; end
-		keys[#keys + 1] = field(jid)..field(rid or "")..field(kex and "1" or "0")..(bytes and field(bytes) or absent);
-		if #keys > most_keys then return; end
-		group[#group + 1] = ("%s:%d:%d"):format(rid and rid:match("^%d+$") and #rid <= 10 and rid or "0",
-			length_of(bytes), kex and 1 or 0);
+		local id = device_id(rid);
+		if not id then strange = strange + 1; end
+		if mark and not (flags[attr.prekey or "0"] and flags[attr.kex or "0"]) then strange = strange + 1; end
+		rid = rid or "";
+		hashed[h + 1], hashed[h + 2], hashed[h + 3], hashed[h + 4] = length(#jid), jid, length(#rid), rid;
+		hashed[h + 5], hashed[h + 6], hashed[h + 7] = kex and flag_yes or flag_no, bytes and length(#bytes) or absent, bytes or "";
+		h, count = h + 7, count + 1;
+		if count > most_keys then return; end
+		w = w + 1;
+		words[w] = (id or "0")..":"..(bytes and #bytes or -1)..(kex and ":1" or ":0");
 	end
 
 	local sid = "";
 	if header then
 		sid = header.attr.sid or "";
-		local flat = {};
 		for _, child in ipairs(header.tags) do
 			if child.attr.xmlns ~= ns then
 				strange = strange + 1;
 			elseif child.name == "key" and ns == xmlns_omemo_legacy then
-				add_key(flat, "", child);
+				add_key("", child);
 			elseif child.name == "iv" and ns == xmlns_omemo_legacy and not iv then
 				iv = child;
 				strange = strange + strange_in(child, no_attributes, true);
 			elseif child.name == "keys" and ns == xmlns_omemo_2 then
-				local group = { jid = child.attr.jid or "" };
+				local jid = child.attr.jid or "";
 				strange = strange + strange_in(child, keys_attributes);
+				local before = count;
+				w = w + 1;
+				words[w] = "@"..known_word(jid);
 				for _, key in ipairs(child.tags) do
 					if key.name == "key" and key.attr.xmlns == ns then
-						add_key(group, group.jid, key);
+						add_key(jid, key);
 					else
 						strange = strange + 1;
 					end
 				end
-				if #group == 0 then strange = strange + 1; else groups[#groups + 1] = group; end
+				if count == before then strange = strange + 1; end
 			else
 				strange = strange + 1;
 			end
 		end
-		if #flat > 0 then groups[#groups + 1] = flat; end
 	end
 
 	local iv_bytes, payload_bytes = iv and decoded(iv), payload and decoded(payload);
-	local digest = sha256("apostille/omemo/1"..field(ns)..field(sid)
-		..(iv_bytes and field(iv_bytes) or absent)..(payload_bytes and field(payload_bytes) or absent)
-		..struct.pack(">I4", #keys)..table.concat(keys), true);
-
-	local fact = st.stanza("omemo", {
-		sid = sid:match("^%d+$") and #sid <= 10 and sid or "0";
-		iv = iv and ("%d"):format(length_of(iv_bytes)) or nil;
-		payload = payload and ("%d"):format(length_of(payload_bytes)) or nil;
-		strange = ("%d"):format(strange);
-		digest = digest;
-	});
-	for _, group in ipairs(groups) do
-		fact:text_tag("keys", table.concat(group, " "), { jid = group.jid });
-	end
-	return fact;
+	local digest = sha256(concat {
+		"apostille/omemo/1", length(#ns), ns, length(#sid), sid,
+		iv_bytes and length(#iv_bytes) or absent, iv_bytes or "", payload_bytes and length(#payload_bytes) or absent, payload_bytes or "",
+		length(count), concat(hashed),
+	}, true);
+	return concat {
+		"encrypted ", ns, " ", device_id(sid) or "0",
+		" ", iv and (iv_bytes and #iv_bytes or -1) or "-", " ", payload and (payload_bytes and #payload_bytes or -1) or "-",
+		" ", strange, " ", digest, w > 0 and " " or "", concat(words, " "),
+	};
 end
 
--- One <message/> of a question. `more` are attributes that only the gate knows (ref, flow, room, recipient).
-local function facts(stanza, more)
+local function line_of(child)
+	local name, ns = child.name, child.attr.xmlns or xmlns_client;
+	if name == "encrypted" and (ns == xmlns_omemo_legacy or ns == xmlns_omemo_2) then return omemo(child); end
+	local text, attributes, elements = measure(child);
+	local line = known_word(name).." "..known_word(ns).." "..text.." "..attributes.." "..elements;
+	if name == "body" and ns == xmlns_client then return line.." "..sha256(child:get_text() or "", true); end
+	return line;
+end
+
+-- Bytes of a message's own that are no child's: loose text, unknown attributes, values that are none.
+local function loose_text(stanza)
 	local attr = stanza.attr;
+	local kind, language = attr.type, attr["xml:lang"];
 	local loose = 0;
 	for name, value in pairs(attr) do
 		if not known_attributes[name] then loose = loose + #name + #value; end
 	end
-	if not known_types[attr.type or "normal"] then loose = loose + #attr.type; end
-	if #(attr["xml:lang"] or "") > longest_language then loose = loose + #attr["xml:lang"]; end
+	if kind and not known_types[kind] then loose = loose + #kind; end
+	if language and #language > longest_language then loose = loose + #language; end
 	for i = 1, #stanza do
 		local node = stanza[i];
 		if type(node) == "string" and not is_blank(node) then loose = loose + #node; end
 	end
-	local origin_id = stanza:get_child("origin-id", xmlns_sid);
-	local fact = st.stanza("message", {
-		ref = more.ref; flow = more.flow; room = more.room;
-		from = attr.from; to = more.to or attr.to;
-		type = attr.type or "normal";
-		id = attr.id; ["origin-id"] = origin_id and origin_id.attr.id or nil;
-		text = ("%d"):format(loose);
-	});
-	if #stanza.tags > most_children then fact.attr.more = ("%d"):format(#stanza.tags - most_children); end
-	for i = 1, math.min(#stanza.tags, most_children) do
-		local child = stanza.tags[i];
-		local ns = child.attr.xmlns or "jabber:client";
-		local text, attributes, elements = measure(child);
-		local body = child.name == "body" and ns == "jabber:client";
-		fact:tag("child", {
-			ns = ns; name = child.name;
-			t = ("%d"):format(text); a = ("%d"):format(attributes); e = ("%d"):format(elements);
-			sha256 = body and sha256(child:get_text() or "", true) or nil;
-		});
-		if child.name == "encrypted" and (ns == xmlns_omemo_legacy or ns == xmlns_omemo_2) then
-			fact:add_child(omemo(child));
-		end
-		fact:up();
-	end
-	return fact;
+	return loose;
 end
 
-return { facts = facts; xmlns = xmlns_gate };
+-- The lines of one message in a question. `flow`, `to` (the person behind a nickname) and `room` are what only the gate knows.
+local function facts(stanza, ref, flow, to, room)
+	local attr, tags = stanza.attr, stanza.tags;
+	local lines, count, origin_id = {}, #tags, nil;
+	for i = 1, count <= most_children and count or most_children do
+		local child = tags[i];
+		lines[i + 1] = line_of(child);
+		if not origin_id and child.name == "origin-id" and child.attr.xmlns == xmlns_sid then origin_id = child.attr.id; end
+	end
+	lines[1] = concat({
+		"message", ref, flow, known_word(attr.from or ""), known_word(to or attr.to or ""), known_types[attr.type] and attr.type or "normal",
+		word(attr.id or ""), origin_id and (origin_id == attr.id and "=" or word(origin_id)) or "%", room and known_word(room) or "%",
+		loose_text(stanza), count > most_children and count - most_children or 0,
+	}, " ");
+	return concat(lines, "\n "); -- the space tells a child from what begins a line of its own
+end
+
+return { facts = facts; measure = measure; loose_text = loose_text; word = word; };

@@ -1,57 +1,45 @@
 -- The gate, on the server's side: every message waits here until the gate component has said yes.
 --
--- Enable it on every VirtualHost, every MUC and every external Component. It gathers facts, parks the stanza in its sender's
+-- Enable it on every VirtualHost, every MUC and every Component. It gathers facts, parks the stanza in its sender's
 -- queue, asks in batches, and obeys. It decides nothing that the component can decide; what it passes unasked is written
 -- down, case by case, in docs/explanation/gate.md.
 --
--- It never waits inside a session's coroutine: in Prosody 0.12 a connection that was paused and resumed may forget what
--- lies in LuaSocket's own buffer, and the last stanzas of a burst hang.
---
--- More than 400 lines, because the queues, the batch under way and the hooks share their state, and Prosody knows no parts of a
--- module but libraries without state.
+-- apostille_facts says what is told of a message, apostille_queues keeps the order, apostille_asking talks to a component,
+-- apostille_terms holds what the component has said beforehand. This file holds the hooks, and what a sender hears.
 
 local st = require "util.stanza";
-local async = require "util.async";
 local jid = require "util.jid";
-local new_id = require "util.id".medium;
+local sha256 = require "util.hashes".sha256;
 local time_now = require "util.time".now;
-local add_task = require "util.timer".add_task;
-local recalc_resource_map = require "util.presence".recalc_resource_map;
-local sessionmanager = require "core.sessionmanager";
 
 local lib = module:require("apostille_facts");
-local xmlns_gate = lib.xmlns;
+local new_lane = module:require("apostille_asking");
+local xmlns_gate = "apostille:gate:0";
 local xmlns_sid = "urn:xmpp:sid:0";
 
 local prosody = prosody;
 local hosts = prosody.hosts;
 local this_host = module.host;
+local host_type = module:get_host_type();
 
-local gate_jid = module:get_option_string("apostille_gate_component", "gate."..this_host);
+local gate_jids = module:get_option_array("apostille_gate_components");
+if not gate_jids or #gate_jids == 0 then gate_jids = { module:get_option_string("apostille_gate_component", "gate."..this_host) }; end
 local patience = module:get_option_number("apostille_gate_timeout", 2.5); -- seconds that a message waits for its verdict
-local shortest_patience = math.min(1, patience); -- seconds that the component has for a question at least
 local batch_messages = module:get_option_number("apostille_gate_batch", 64);
-local batch_bytes = 256 * 1024; -- the other side's limit is 512 KiB
 local parked_limit = module:get_option_number("apostille_gate_parked", 20000);
+local backlog = module:get_option_number("apostille_gate_backlog", 512); -- of one source, before nothing more is read from it
 
 -- A stanza that may go on carries `apostille_passed` on its table: no copy has it, and nothing on the wire can set it. What is
 -- being released at the moment is known to all hosts, since a room hears of a message while a user's host releases it.
 local shared = module:shared("/*/apostille_gate/state");
 shared.releasing = shared.releasing or setmetatable({}, { __mode = "k" });
+shared.lanes = shared.lanes or {}; -- gate JID -> host -> lane, so that the gate's own host can say that it came or went
 local releasing = shared.releasing; -- coroutine -> the entry that it is letting through
 
-local sources = setmetatable({}, { __mode = "k" }); -- origin -> its queue, as long as the origin lives
-local waiting = {}; -- entries that no question has been sent for yet, first in first out
-local waiting_from, waiting_to = 1, 0;
-local asked; -- the batch under way: { id =, entries = { ref -> entry }, timer = }
-local archived = {}; -- archive ids to be reported with the next question
+local terms = module:require("apostille_terms")(lib.measure, lib.loose_text);
+local queues;
+local lanes = {};
 local last_ref = 0;
-local parked_count = 0;
-
-local flush_due, report_due = false, false;
-local flush; -- asks, if nothing is under way
-local flush_soon; -- the same, on the next tick
-local keep_report; -- keeps an archive's ids until the next question
 
 local texts = {
 	unavailable = "Your message was not delivered: the service that checks messages cannot be reached just now. Please try again in a moment.";
@@ -76,332 +64,84 @@ local function reply_to(entry, reply)
 	end
 end
 
-local function bounce(entry, kind, condition, text, code)
-	if entry.stanza.attr.type == "error" then return; end
-	local reply = st.error_reply(entry.stanza, kind, condition, text, gate_jid);
-	reply:tag("refused", { xmlns = xmlns_gate, code = code }):up();
+local function bounce(entry, refusal)
+	if entry.held or entry.stanza.attr.type == "error" then return; end
+	if type(refusal) == "string" then
+		refusal = { kind = "wait", condition = "recipient-unavailable", text = texts[refusal], code = refusal };
+	end
+	local reply = st.error_reply(entry.stanza, refusal.kind, refusal.condition, refusal.text, gate_jids[1]);
+	reply:tag("refused", { xmlns = xmlns_gate, code = refusal.code }):up();
 	reply_to(entry, reply);
 end
 
-local function bounce_wait(entry, why)
-	bounce(entry, "wait", "recipient-unavailable", texts[why], why);
-end
+-- ---- queues and questions ----------------------------------------------------------------------------------------
 
--- ---- one queue per source ----------------------------------------------------------------------------------------
-
--- A session that is torn down while its messages wait would be wiped, and they would go on as nobody's: keep what
--- handlers look at.
-local function snapshot(origin)
-	return {
-		type = origin.type; username = origin.username; host = origin.host; resource = origin.resource;
-		full_jid = origin.full_jid; roster = origin.roster; log = origin.log; send = function () return false; end;
-	};
-end
-
-local function release(entry)
-	local origin, stanza = entry.origin, entry.stanza;
-	entry.source.current = entry;
+local function release(entry, origin)
+	local stanza = entry.stanza;
 	if entry.refused then
-		local r = entry.refused;
-		bounce(entry, r.kind, r.condition, r.text, r.code);
+		bounce(entry, entry.refused);
 		return;
-	end
-	if origin.destroyed then origin = entry.source.snapshot; end
-	if entry.held and entry.source.closing and stanza.name == "presence" and not stanza.attr.to and not stanza.attr.type then
-		return; -- mod_presence would route messages to a session that nobody reads, and empty the offline store into it
 	end
 	local thread = coroutine.running();
 	stanza.apostille_passed = true;
 	releasing[thread] = entry;
 	prosody.core_post_stanza(origin, stanza, entry.pre);
 	releasing[thread] = nil;
-	if entry.archived then keep_report(entry.archived); end
+	if entry.archived then entry.lane.report(entry.archived); end
 end
 
--- A session whose full JID another one took while its messages waited: what it had entered or told and its heir did not, it
--- leaves now (mod_presence would have said so before the heir was there).
-local function depart(session, heir)
-	local gone = st.presence({ type = "unavailable", from = session.full_jid });
-	for to in pairs(session.directed or {}) do
-		if not (heir.directed and heir.directed[to]) then
-			local presence = st.clone(gone);
-			presence.attr.to = to;
-			prosody.core_post_stanza(session, presence, true);
-		end
-	end
-	session.directed = nil;
-	if session.presence and not heir.presence then
-		prosody.core_post_stanza(session, st.clone(gone), true);
-	end
+queues = module:require("apostille_queues")(release, function (entry, err)
+	module:log("error", "A parked stanza could not go on: %s", err);
+	bounce(entry, "broken");
+end, backlog);
+
+for number, gate_jid in ipairs(gate_jids) do
+	local lane = new_lane({ gate = gate_jid, host = this_host, patience = patience, most = batch_messages }, queues.decide);
+	lanes[number] = lane;
+	shared.lanes[gate_jid] = shared.lanes[gate_jid] or {};
+	shared.lanes[gate_jid][this_host] = lane;
 end
 
-local function finish(source)
-	-- Nothing waits any more: let a session go whose end was put off.
-	if source.from <= source.to or source.runner.state ~= "ready" then return; end
-	local session = source.closing and source.origin;
-	source.closing, source.current = nil, nil;
-	if session and not session.destroyed then
-		local heir = session.full_jid and prosody.full_sessions[session.full_jid];
-		if heir ~= session then
-			if heir then depart(session, heir); end
-			session.full_jid = nil; -- a new session has taken its place and must not be unregistered
-		end
-		sessionmanager.destroy_session(session, source.closing_reason);
-	end
-end
-
-local function drain(source)
-	while source.from <= source.to and source.entries[source.from].decided do
-		local entry = source.entries[source.from];
-		source.entries[source.from] = nil;
-		source.from = source.from + 1;
-		parked_count = parked_count - 1;
-		source.runner:run(entry);
-	end
-	finish(source);
-end
-
-local function source_of(origin)
-	local source = sources[origin];
-	if source then return source; end
-	source = { origin = origin, entries = {}, from = 1, to = 0, snapshot = origin.type == "c2s" and snapshot(origin) or origin };
-	source.runner = async.runner(release, {
-		error = function (_, err)
-			module:log("error", "A parked stanza could not go on: %s", err);
-			if source.current and not source.current.held then bounce_wait(source.current, "broken"); end
-		end;
-		ready = function () finish(source); end;
-	}, source);
-	sources[origin] = source;
-	return source;
-end
-
-local function park(entry)
-	local source = source_of(entry.origin);
-	entry.source = source;
-	source.to = source.to + 1;
-	source.entries[source.to] = entry;
-	parked_count = parked_count + 1;
-	if entry.decided then drain(source); end
-end
-
-local function decide(entry, refused)
-	if entry.decided then return; end
-	entry.decided, entry.refused = true, refused;
-	drain(entry.source);
-end
-
--- ---- asking ------------------------------------------------------------------------------------------------------
-
-local function give_up(entries, why)
-	for _, entry in ipairs(entries) do
-		decide(entry, { kind = "wait", condition = "recipient-unavailable", text = texts[why], code = why });
-	end
-end
-
-local function in_order(batch)
-	local entries = {};
-	for place, ref in ipairs(batch.order) do entries[place] = batch.entries[ref]; end
-	return entries;
-end
-
-local function take_overdue(now)
-	local overdue = {};
-	while waiting_from <= waiting_to and now - waiting[waiting_from].since >= patience do
-		overdue[#overdue + 1] = waiting[waiting_from];
-		waiting[waiting_from] = nil;
-		waiting_from = waiting_from + 1;
-	end
-	return overdue;
-end
-
-local function close_batch(batch)
-	if asked ~= batch then return false; end
-	asked = nil;
-	batch.timer:stop();
-	return true;
-end
-
--- The archives give a message its ids (XEP-0359) only after it was judged; a complaint cites them, so the ledger learns them.
--- Reports ride with the next question, or alone after a moment; what cannot be told while the component is away is told later.
-function keep_report(report, pause)
-	if #archived >= 1000 then return; end
-	archived[#archived + 1] = report;
-	if report_due then return; end
-	report_due = true;
-	add_task(pause or 0.2, function ()
-		report_due = false;
-		flush();
-	end);
-end
-
-local function fail_batch(batch, why)
-	if not close_batch(batch) then return; end
-	if #batch.order > 0 then
-		module:log("warn", "No verdict for %d message(s) (%s): their senders are told to try again", #batch.order, why);
-	end
-	give_up(in_order(batch), "unavailable");
-	give_up(take_overdue(time_now()), "unavailable");
-	for _, report in ipairs(batch.archived) do keep_report(report, 5); end
-	if waiting_from <= waiting_to then flush_soon(); end -- not at once: with the component away this would nest without end
-end
-
-function flush()
-	if asked or (waiting_from > waiting_to and #archived == 0) then return; end
-	local batch = { id = "apostille-"..new_id(), entries = {}, order = {} };
-	local question = st.iq({ type = "set", id = batch.id, from = this_host, to = gate_jid }):tag("ask", { xmlns = xmlns_gate });
-	batch.archived, archived = archived, {};
-	for _, report in ipairs(batch.archived) do question:add_child(report); end
-	local bytes = 160 * #batch.archived;
-	while waiting_from <= waiting_to and #batch.order < batch_messages and bytes < batch_bytes do
-		local entry = waiting[waiting_from];
-		waiting[waiting_from] = nil;
-		waiting_from = waiting_from + 1;
-		batch.entries[entry.ref] = entry;
-		batch.order[#batch.order + 1] = entry.ref;
-		entry.place = #batch.order;
-		bytes = bytes + entry.weight;
-		question:add_child(entry.facts);
-		entry.facts = nil;
-	end
-	question:up();
-	asked = batch;
-	-- What waited for an earlier answer has less time left, but the component gets a moment for every question.
-	local oldest = batch.entries[batch.order[1]];
-	local left = oldest and math.max(patience - (time_now() - oldest.since), shortest_patience) or patience;
-	batch.timer = module:add_timer(left, function ()
-		if batch.overdue then
-			fail_batch(batch, "too late");
-		else -- the answer may lie in the socket already, unread by a busy server: let it be read first
-			batch.overdue = true;
-			return 0.05;
-		end
-	end);
-	module:send(question); -- comes back at once, as an error, when the component is away
-end
-
-function flush_soon()
-	-- On the next tick, so that what was read from the socket together is asked together.
-	if asked or flush_due then return; end
-	flush_due = true;
-	add_task(0, function ()
-		flush_due = false;
-		flush();
-	end);
-end
-
-local function weight_of(facts)
-	local bytes = 400;
-	for _, child in ipairs(facts.tags) do
-		bytes = bytes + 160;
-		for _, omemo in ipairs(child.tags) do
-			for _, keys in ipairs(omemo.tags) do bytes = bytes + 40 + #(keys[1] or ""); end
-		end
-	end
-	return bytes;
+-- Messages of one sender always ask the same component, so that they are recorded in their order.
+local function lane_of(from)
+	if #lanes == 1 then return lanes[1]; end
+	return lanes[tonumber(sha256(jid.bare(from) or "", true):sub(1, 6), 16) % #lanes + 1];
 end
 
 local function ask(event, flow, pre)
 	local origin, stanza = event.origin, event.stanza;
-	last_ref = last_ref + 1;
-	local entry = {
-		origin = origin; stanza = stanza; pre = pre; ref = ("%d"):format(last_ref); since = time_now();
-	};
-	if parked_count >= parked_limit then
-		bounce_wait(entry, "crowded");
+	local attr = stanza.attr;
+	local entry = { origin = origin, stanza = stanza, pre = pre, since = time_now() };
+	if queues.count >= parked_limit or queues.is_full(origin) then
+		bounce(entry, "crowded");
 		return true;
 	end
-	local more = { ref = entry.ref; flow = flow; to = stanza.attr.to or jid.bare(stanza.attr.from) };
-	local to_host = jid.host(more.to);
+	last_ref = last_ref + 1;
+	entry.ref = ("%d"):format(last_ref);
+	local to, room = attr.to or jid.bare(attr.from), nil;
+	local to_host = jid.host(to);
 	local muc = hosts[to_host] and hosts[to_host].modules.muc;
 	if muc then
-		more.room = jid.bare(more.to);
-		if stanza.attr.type ~= "groupchat" and jid.resource(more.to) then
-			local room = muc.get_room_from_jid(more.room);
-			local occupant = room and room:get_occupant_by_nick(more.to);
-			more.to = occupant and occupant.bare_jid or more.room;
+		room = jid.bare(to);
+		if attr.type ~= "groupchat" and jid.resource(to) then
+			local existing = muc.get_room_from_jid(room);
+			local occupant = existing and existing:get_occupant_by_nick(to);
+			to = occupant and occupant.bare_jid or room;
 		end
 	end
-	local ok, facts = pcall(lib.facts, stanza, more);
+	local ok, lines = pcall(lib.facts, stanza, entry.ref, flow, to, room);
 	if not ok then
-		module:log("error", "The facts of a message could not be gathered: %s", facts);
-		bounce_wait(entry, "broken");
+		module:log("error", "The facts of a message could not be gathered: %s", lines);
+		bounce(entry, "broken");
 		return true;
 	end
-	entry.facts, entry.weight = facts, weight_of(facts);
-	waiting_to = waiting_to + 1;
-	waiting[waiting_to] = entry;
-	park(entry);
-	flush_soon();
+	entry.lines = lines;
+	entry.hold, entry.open = terms.in_outage(jid.host(attr.from), to_host);
+	entry.lane = lane_of(attr.from);
+	queues.park(entry);
+	entry.lane.ask(entry);
 	return true;
 end
-
--- ---- verdicts ----------------------------------------------------------------------------------------------------
-
-local kinds = { modify = true, cancel = true, auth = true, wait = true };
-
--- What one verdict says: a refusal, or that a message and as many as `count` says after it, in the order of the question, pass.
-local function read_verdict(batch, verdict, refusals, heard)
-	local ref, count = verdict.attr.ref, tonumber(verdict.attr.count or 1);
-	local entry = ref and batch.entries[ref];
-	local known = verdict.attr.xmlns == xmlns_gate and (verdict.name == "pass" or (verdict.name == "refuse" and count == 1));
-	if not entry or not known or not count or count < 1 or count % 1 ~= 0 or not batch.order[entry.place + count - 1] then
-		module:log("warn", "The gate component gave a verdict that cannot be understood");
-		if entry then heard[ref], refusals[ref] = true, "broken"; end
-		return;
-	end
-	local record = (verdict.attr.record or ""):match("^%d+$");
-	for i = 0, count - 1 do
-		ref = batch.order[entry.place + i];
-		if heard[ref] then
-			module:log("warn", "The gate component gave two verdicts on one message");
-			refusals[ref] = "broken";
-		end
-		heard[ref] = true;
-		batch.entries[ref].record = record and ("%d"):format(record + i);
-	end
-	if verdict.name == "refuse" and not refusals[ref] then
-		refusals[ref] = {
-			kind = kinds[verdict.attr.type] and verdict.attr.type or "cancel"; condition = "policy-violation";
-			text = verdict:get_text(); code = verdict.attr.code;
-		};
-	end
-end
-
-local function obey(batch, verdicts)
-	local refusals, heard = {}, {};
-	for _, verdict in ipairs(verdicts.tags) do read_verdict(batch, verdict, refusals, heard); end
-	for _, ref in ipairs(batch.order) do
-		local entry, refusal = batch.entries[ref], refusals[ref];
-		if not heard[ref] or refusal == "broken" then
-			refusal = { kind = "wait", condition = "recipient-unavailable", text = texts.broken, code = "broken" };
-		end
-		decide(entry, refusal);
-	end
-end
-
-module:hook("iq/host", function (event)
-	local stanza = event.stanza;
-	local kind = stanza.attr.type;
-	if kind ~= "result" and kind ~= "error" then return; end
-	local id = stanza.attr.id;
-	if not id or id:sub(1, 10) ~= "apostille-" then return; end
-	if stanza.attr.from ~= gate_jid then return; end
-	local batch = asked;
-	if not batch or batch.id ~= id then
-		module:log("warn", "The gate component answered too late; its verdicts are not obeyed");
-		return true;
-	end
-	local verdicts = kind == "result" and stanza:get_child("verdicts", xmlns_gate);
-	if not verdicts then
-		fail_batch(batch, kind == "error" and "component away" or "unreadable answer");
-		return true;
-	end
-	close_batch(batch);
-	flush(); -- the component works on the next question while this server obeys the last answer
-	obey(batch, verdicts);
-	return true;
-end, 1000);
 
 -- ---- hooks: what is asked, what is held, what passes ----------------------------------------------------------------
 
@@ -410,9 +150,12 @@ local function is_internal(origin)
 	return origin ~= nil and origin.host ~= nil and hosts[origin.host] == origin;
 end
 
+local is_gate = {};
+for _, gate_jid in ipairs(gate_jids) do is_gate[gate_jid] = true; end
+
 local function from_gate(event)
-	return event.origin.type == "component" and event.stanza.attr.from
-		and jid.host(event.stanza.attr.from) == gate_jid and event.origin.host == gate_jid;
+	local from = event.stanza.attr.from;
+	return event.origin.type == "component" and from and is_gate[jid.host(from)] and event.origin.host == jid.host(from);
 end
 
 local function was_passed(event)
@@ -420,27 +163,25 @@ local function was_passed(event)
 	return event.apostille_passed;
 end
 
+local function hold(event, pre)
+	if was_passed(event) then return; end
+	return queues.hold(event.origin, event.stanza, pre);
+end
+
 local function on_sending(event)
 	if was_passed(event) or is_internal(event.origin) then return; end
+	local stanza = event.stanza;
+	if terms.is_free(stanza, stanza.attr.to and jid.host(stanza.attr.to) or this_host) then
+		if hold(event, true) then return true; end
+		stanza.apostille_passed, event.apostille_passed = true, true;
+		return;
+	end
 	return ask(event, "local", true);
 end
 
 local function on_arrival(event)
 	if was_passed(event) or is_internal(event.origin) or from_gate(event) then return; end
 	return ask(event, event.origin.type == "component" and "component" or "remote", false);
-end
-
--- While messages of a source wait, everything else from it queues behind them (RFC 6120 section 10.1: in order).
-local function hold(event, pre)
-	local origin, stanza = event.origin, event.stanza;
-	local source = sources[origin];
-	if not source or origin.destroyed or was_passed(event) then return; end
-	if coroutine.running() == source.runner.thread then return; end -- part of what is being released
-	if source.from > source.to and source.runner.state == "ready" then return; end
-	park({
-		origin = origin; stanza = st.clone(stanza); pre = pre; held = true; decided = true;
-	});
-	return true;
 end
 
 local function on_other_sending(event)
@@ -451,8 +192,6 @@ end
 local function on_other_arrival(event)
 	if event.origin.type ~= "c2s" then return hold(event, false); end
 end
-
-local host_type = module:get_host_type();
 
 for _, kind in ipairs { "bare", "full", "host" } do
 	module:hook("message/"..kind, on_arrival, 1000);
@@ -473,25 +212,72 @@ if host_type == "component" then
 end
 
 if host_type == "local" then
-	-- A client that sends and hangs up: keep its session until its messages have gone, in order, as its own.
 	module:hook("pre-resource-unbind", function (event)
-		local session = event.session;
-		local source = sources[session];
-		if not source or (source.from > source.to and source.runner.state == "ready") then return; end
-		if not source.closing then
-			source.closing, source.closing_reason = true, event.error;
-			-- Nobody reads it any more. A message to it is refused, so that it is kept for later; but a room would throw its
-			-- occupant out for that, before the last words are said.
-			function session.send(stanza)
-				return st.is_stanza(stanza) and (stanza.name == "presence" or stanza.attr.type == "groupchat");
-			end
-			if session.priority then -- no new message is routed to it; its presence stays, for contacts have to hear that it leaves
-				session.priority = -1;
-				recalc_resource_map(prosody.bare_sessions[jid.join(session.username, session.host)]);
-			end
-		end
-		return true;
+		return queues.keep_open(event.session, event.error);
 	end, -10);
+end
+
+-- ---- what the component says ---------------------------------------------------------------------------------------
+
+module:hook("iq/host", function (event)
+	local stanza = event.stanza;
+	local kind, id, from = stanza.attr.type, stanza.attr.id, stanza.attr.from;
+	if (kind ~= "result" and kind ~= "error") or not id or id:sub(1, 10) ~= "apostille-" or not is_gate[from] then return; end
+	for _, lane in ipairs(lanes) do
+		if lane.jid == from then lane.answer(stanza); end
+	end
+	return true;
+end, 1000);
+
+-- What runs is what was loaded, so its files are read now.
+local loaded = {};
+for _, name in ipairs { "mod_apostille_gate", "apostille_asking.lib", "apostille_facts.lib", "apostille_queues.lib",
+	"apostille_terms.lib" } do
+	local file = module:load_resource(name..".lua");
+	loaded[#loaded + 1] = file and file:read("*a") or "";
+	if file then file:close(); end
+end
+local fingerprint = sha256(table.concat(loaded), true);
+
+-- Which hosts this server has, and whether the gate stands before each.
+local function coverage()
+	local found = st.stanza("covered", { xmlns = xmlns_gate, modules = fingerprint });
+	for name, host in pairs(hosts) do
+		found:tag("host", { jid = name, covered = host.modules and host.modules.apostille_gate and "true" or "false" }):up();
+	end
+	return found;
+end
+
+local function on_terms(event)
+	local ok, why = terms.read(event.stanza.tags[1]);
+	if ok then
+		event.origin.send(st.reply(event.stanza):add_child(coverage()));
+	else
+		module:log("error", "The gate component's terms cannot be read (%s): every message is asked about", why);
+		event.origin.send(st.error_reply(event.stanza, "modify", "bad-request", why));
+	end
+	for _, lane in ipairs(lanes) do lane.connected(); end
+	return true;
+end
+
+module:hook("iq/host", function (event)
+	local stanza = event.stanza;
+	local kind, id, from = stanza.attr.type, stanza.attr.id, stanza.attr.from;
+	if not is_gate[from] or not from_gate(event) then return; end
+	if kind == "set" and stanza:get_child("terms", xmlns_gate) then return on_terms(event); end
+	if (kind ~= "result" and kind ~= "error") or not id or id:sub(1, 10) ~= "apostille-" then return; end
+	for _, lane in ipairs(lanes) do
+		if lane.jid == from then lane.answer(stanza); end
+	end
+	return true;
+end, 1000);
+
+if is_gate[this_host] then
+	-- A second connection that is turned away says that it disconnected, too.
+	module:hook("component-disconnected", function (event)
+		if event.session.type ~= "component" then return; end
+		for _, lane in pairs(shared.lanes[this_host] or {}) do lane.disconnected(); end
+	end);
 end
 
 -- ---- archive ids ---------------------------------------------------------------------------------------------------
@@ -499,8 +285,8 @@ end
 local function report(by, id)
 	local entry = releasing[coroutine.running()];
 	if entry and entry.record then
-		entry.archived = entry.archived or st.stanza("archived", { record = entry.record });
-		entry.archived:tag("by", { jid = by, id = id }):up();
+		local line = "archived "..entry.record.." "..lib.word(by).." "..lib.word(id);
+		entry.archived = entry.archived and entry.archived.."\n"..line or line;
 	end
 end
 
@@ -513,20 +299,17 @@ module:hook("muc-add-history", function (event)
 	if id then report(event.room.jid, id.attr.id); end
 end, -100);
 
+-- ---- endings ---------------------------------------------------------------------------------------------------------
+
 local function give_back(why)
-	local entries = {};
-	if asked then
-		asked.timer:stop();
-		for _, entry in ipairs(in_order(asked)) do entries[#entries + 1] = entry; end
-		asked = nil;
+	for _, lane in ipairs(lanes) do
+		for _, entry in ipairs(lane.give_back()) do queues.decide(entry, why); end
 	end
-	for i = waiting_from, waiting_to do entries[#entries + 1] = waiting[i]; end
-	waiting, waiting_from, waiting_to = {}, 1, 0; -- a flush that is due finds nothing
-	give_up(entries, why);
 end
 
 function module.unload()
 	give_back("reload");
+	for _, gate_jid in ipairs(gate_jids) do shared.lanes[gate_jid][this_host] = nil; end
 end
 
 -- Before mod_smacks (-90) and mod_c2s (-100) end the sessions: who is still there hears that the message was not delivered.

@@ -1,29 +1,28 @@
 """`apostille:gate:0`: the questions of a server and the verdicts of its gate, as they travel.
 
 Knows how to read an `<ask/>` and write a `<verdicts/>` (spec.md beside this file); refuses to know what a verdict should be.
-Questions are read straight from ElementTree: the gate answers for every message of a server, and stanza objects would
-cost more than the decision itself.
+A question is lines of words inside one element: the gate answers for every message of a server, and an element for each fact
+would cost more than the decision itself. What comes again and again (a mark, the devices of a chat) is read once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
 
 NAMESPACE = "apostille:gate:0"
 ASK = f"{{{NAMESPACE}}}ask"
-_MESSAGE = f"{{{NAMESPACE}}}message"
-_ARCHIVED = f"{{{NAMESPACE}}}archived"
-_BY = f"{{{NAMESPACE}}}by"
-_CHILD = f"{{{NAMESPACE}}}child"
-_OMEMO = f"{{{NAMESPACE}}}omemo"
-_KEYS = f"{{{NAMESPACE}}}keys"
+COVERED = f"{{{NAMESPACE}}}covered"
 _FLOWS = frozenset(("local", "remote", "component"))
 _TYPES = frozenset(("normal", "chat", "groupchat", "headline", "error"))
 _SHA256_HEX = 64
 _HEX = frozenset("0123456789abcdef")
+_OMEMO = frozenset(("eu.siacs.conversations.axolotl", "urn:xmpp:omemo:2"))
+_BODY = "body jabber:client "
 
 
 class Unreadable(ValueError):
@@ -79,10 +78,11 @@ class Question(NamedTuple):
 
 
 class Archived(NamedTuple):
-    """Afterwards: archives gave the message of ledger record `record` their ids (XEP-0359), each as (archive's bare JID, id)."""
+    """Afterwards: the archive of bare JID `by` gave the message of ledger record `record` this id (XEP-0359)."""
 
     record: int
-    ids: tuple[tuple[str, str], ...]
+    by: str
+    id: str
 
 
 class Garbled(NamedTuple):
@@ -94,16 +94,22 @@ class Garbled(NamedTuple):
 
 _DIGITS = 10  # of a number on the wire; a server says 0 for a device id that is none
 _PLACE_DIGITS = 15
+_SHORT_LINE = 512  # characters; longer ones are not remembered
+_REMEMBERED = 4096
 
 
-def _count(value: str | None, what: str, digits: int = _DIGITS) -> int:
-    if value is None or not (value.isascii() and value.isdigit() and len(value) <= digits):
+def _count(value: str, what: str, digits: int = _DIGITS) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) <= digits):
         raise Unreadable(f"{what}: not a number: {_short(value)}")
     return int(value)
 
 
-def _length(value: str | None, what: str) -> int:
+def _length(value: str, what: str) -> int:
     return -1 if value == "-1" else _count(value, what)  # -1: it was no base64
+
+
+def _absent_or_length(value: str, what: str) -> int | None:
+    return None if value == "-" else _length(value, what)
 
 
 def _sha256(value: str, what: str) -> str:
@@ -112,8 +118,20 @@ def _sha256(value: str, what: str) -> str:
     return value
 
 
-def _short(value: str | None) -> str:
-    return repr(value if value is None else value[:40])
+def _short(value: str) -> str:
+    return repr(value[:40])
+
+
+def _plain(word: str) -> str:
+    """What a word stands for (spec.md section 5, rule 1)."""
+    if "%" not in word:
+        return word
+    if word == "%":
+        return ""
+    try:
+        return unquote_to_bytes(word).decode()
+    except UnicodeDecodeError:
+        raise Unreadable(f"a word that is not UTF-8: {_short(word)}") from None
 
 
 def _key(word: str, jid: str) -> Key:
@@ -123,95 +141,135 @@ def _key(word: str, jid: str) -> Key:
     return Key(_count(parts[0], "rid"), _length(parts[1], "key length"), jid, parts[2] == "1")
 
 
-def _keys(group: ET.Element) -> Iterator[Key]:
-    if group.tag != _KEYS:
-        raise Unreadable(f"omemo: unexpected {_short(group.tag)}")
-    jid = group.get("jid", "")
-    return (_key(word, jid) for word in (group.text or "").split())
+def _keys(words: str) -> tuple[Key, ...]:
+    jid, keys = "", []
+    for word in words.split(" ") if words else ():
+        if word[:1] == "@":
+            jid = _plain(word[1:])
+        else:
+            keys.append(_key(word, jid))
+    return tuple(keys)
 
 
-def _envelope(element: ET.Element) -> Envelope:
-    iv, payload = element.get("iv"), element.get("payload")
-    return Envelope(
-        sid=_count(element.get("sid"), "sid"),
-        iv=None if iv is None else _length(iv, "iv"),
-        payload=None if payload is None else _length(payload, "payload"),
-        keys=tuple(key for group in element for key in _keys(group)),
-        digest=_sha256(element.get("digest", ""), "omemo digest"),
-        strange=_count(element.get("strange"), "strange"),
-    )
+_known_keys = lru_cache(_REMEMBERED)(_keys)
 
 
-def _child(element: ET.Element) -> Child:
-    if element.tag != _CHILD:
-        raise Unreadable(f"unexpected {_short(element.tag)}")
-    get = element.get
-    namespace, name, sha256 = get("ns"), get("name"), get("sha256")
-    if not namespace or not name:
-        raise Unreadable("child: without ns or name")
-    if len(element) > 1 or (len(element) == 1 and element[0].tag != _OMEMO):
-        raise Unreadable("child: holds more than one omemo")
+def _encrypted(line: str) -> Child:
+    words = line.split(" ", 7)
+    if len(words) < 7:
+        raise Unreadable("encrypted: too few words")
+    name, namespace, sid, iv, payload, strange, digest = words[:7]
+    rest = words[7] if len(words) > 7 else ""
     return Child(
         namespace,
         name,
-        _count(get("t"), "t"),
-        _count(get("a"), "a"),
-        _count(get("e"), "e"),
-        "" if sha256 is None else _sha256(sha256, "body"),
-        _envelope(element[0]) if len(element) else None,
+        0,
+        0,
+        0,
+        "",
+        Envelope(
+            _count(sid, "sid"),
+            _absent_or_length(iv, "iv"),
+            _absent_or_length(payload, "payload"),
+            (_known_keys if len(rest) <= _SHORT_LINE else _keys)(rest),
+            _sha256(digest, "omemo digest"),
+            _count(strange, "strange"),
+        ),
     )
 
 
-def _question(element: ET.Element, ref: str) -> Question:
-    get = element.get
-    sender, recipient, flow, kind = get("from"), get("to"), get("flow", ""), get("type", "normal")
-    if not sender or not recipient:
-        raise Unreadable("message: without from or to")
+def _measured(line: str) -> Child:
+    words = line.split(" ")
+    if len(words) != (6 if line.startswith(_BODY) else 5):
+        raise Unreadable(f"child: {len(words)} words: {_short(line)}")
+    name, namespace = _plain(words[0]), _plain(words[1])
+    if not namespace or not name:
+        raise Unreadable("child: without a namespace or a name")
+    text, attributes, elements = _count(words[2], "text"), _count(words[3], "attributes"), _count(words[4], "elements")
+    return Child(namespace, name, text, attributes, elements, _sha256(words[5], "body") if len(words) > 5 else "", None)
+
+
+_known_measured = lru_cache(_REMEMBERED)(_measured)
+
+
+def _child(line: str) -> Child:
+    name, _, rest = line.partition(" ")
+    if name == "encrypted" and rest.partition(" ")[0] in _OMEMO:
+        return _encrypted(line)
+    return (_known_measured if len(line) <= _SHORT_LINE else _measured)(line)
+
+
+def _question(words: list[str], lines: list[str]) -> Question:
+    if len(words) != 11:
+        raise Unreadable(f"message: {len(words)} words")
+    _, ref, flow, sender, recipient, kind, id_, origin_id, room, text, more = words
+    if "%" in sender or "%" in recipient:
+        sender, recipient = _plain(sender), _plain(recipient)
+        if not sender or not recipient:
+            raise Unreadable("message: without from or to")
     if flow not in _FLOWS:
         raise Unreadable(f"message: flow {_short(flow)}")
+    id_ = _plain(id_)
     return Question(
         ref,
         sender,
         recipient,
         kind if kind in _TYPES else "normal",  # RFC 6121 section 5.2.2: an unknown type is "normal"
         flow,
-        get("id", ""),
-        get("origin-id", ""),
-        get("room", ""),
-        _count(get("text"), "text"),
-        tuple(map(_child, element)),
-        _count(get("more", "0"), "more"),
+        id_,
+        id_ if origin_id == "=" else _plain(origin_id),
+        _plain(room),
+        0 if text == "0" else _count(text, "text"),
+        tuple(map(_child, lines)),
+        0 if more == "0" else _count(more, "more"),
     )
 
 
-def _archive_id(element: ET.Element) -> tuple[str, str]:
-    jid, id_ = element.get("jid"), element.get("id")
-    if element.tag != _BY or not jid or not id_:
-        raise Unreadable("archived: a child that is no by, or one without jid or id")
-    return jid, id_
+def _archived(words: list[str]) -> Archived:
+    if len(words) != 4:
+        raise Unreadable(f"archived: {len(words)} words")
+    by, id_ = _plain(words[2]), _plain(words[3])
+    if not by or not id_:
+        raise Unreadable("archived: without jid or id")
+    return Archived(_count(words[1], "record", _PLACE_DIGITS), by, id_)
+
+
+def _question_or_garbled(words: list[str], lines: list[str]) -> Question | Garbled:
+    try:
+        return _question(words, lines)
+    except Unreadable as error:
+        return Garbled(words[1], str(error))
 
 
 def read_ask(ask: ET.Element) -> Iterator[Question | Garbled | Archived]:
     """The contents of one `<ask/>`, in order.
 
     Raises:
-        Unreadable: an element without a `ref`, or of no known name: nothing in this question can be answered.
+        Unreadable: a message without a reference, a line of no message, an element: nothing in this question can be answered.
     """
-    for element in ask:
-        if element.tag == _MESSAGE:
-            ref = element.get("ref")
-            if not ref:
-                raise Unreadable("message: without ref")
-            try:
-                yield _question(element, ref)
-            except Unreadable as error:
-                yield Garbled(ref, str(error))
-        elif element.tag == _ARCHIVED:
-            if not len(element):
-                raise Unreadable("archived: without any by")
-            yield Archived(_count(element.get("record"), "record", _PLACE_DIGITS), tuple(map(_archive_id, element)))
-        else:
-            raise Unreadable(f"unexpected {_short(element.tag)}")
+    if len(ask):
+        raise Unreadable(f"unexpected {_short(ask[0].tag)}")
+    words: list[str] | None = None
+    lines: list[str] = []
+    for line in (ask.text or "").split("\n"):
+        if line[:1] == " ":
+            if words is None:
+                raise Unreadable(f"a line of no message: {_short(line)}")
+            lines.append(line[1:])
+            continue
+        if words is not None:
+            yield _question_or_garbled(words, lines)
+            words = None
+        if line.startswith("message "):
+            words, lines = line.split(" "), []
+            if not words[1]:
+                raise Unreadable("message: without a reference")
+        elif line.startswith("archived "):
+            yield _archived(line.split(" "))
+        elif line:
+            raise Unreadable(f"unexpected {_short(line)}")
+    if words is not None:
+        yield _question_or_garbled(words, lines)
 
 
 class Passed(NamedTuple):
@@ -267,3 +325,71 @@ def write_verdicts(verdicts: Iterable[Passed | Refused]) -> str:
             )
     parts.append("</verdicts>")
     return "".join(parts)
+
+
+class Row(NamedTuple):
+    """One element that may stand in a message that is not asked about, and how much of it: bytes of text and markup, descendants."""
+
+    namespace: str
+    name: str
+    text: int
+    attributes: int
+    elements: int
+    type: str = ""
+
+
+class OutageRow(NamedTuple):
+    """What an outage means for messages between two hosts ("*": any other); `mode` is `hold` or `pass`, for `seconds`."""
+
+    sender: str
+    recipient: str
+    mode: str
+    seconds: int
+
+
+class Limits(NamedTuple):
+    """Of a message that is not asked about: bytes of its id, bytes of all elements together, how often one may stand there."""
+
+    id: int
+    aside: int
+    times: int
+
+
+def write_terms(rows: Iterable[Row], within: Iterable[str], limits: Limits, outages: Iterable[OutageRow], valid: int) -> str:
+    """The `<terms/>` element, serialised; they hold for `valid` seconds."""
+    free = "".join(map(_row, rows))
+    hosts = "".join(
+        f'<outage from={quoteattr(one.sender)} to={quoteattr(one.recipient)} mode={quoteattr(one.mode)} seconds="{one.seconds}"/>'
+        for one in outages
+    )
+    bounds = f'id="{limits.id}" aside="{limits.aside}" times="{limits.times}"'
+    inner = f"<free within={quoteattr(' '.join(within))} {bounds}>{free}</free>{hosts}"
+    return f'<terms xmlns="{NAMESPACE}" valid="{valid}">{inner}</terms>'
+
+
+def _row(row: Row) -> str:
+    name = f"ns={quoteattr(row.namespace)} name={quoteattr(row.name)}"
+    kind = f" type={quoteattr(row.type)}" if row.type else ""
+    return f'<child {name} t="{row.text}" a="{row.attributes}" e="{row.elements}"{kind}/>'
+
+
+class Covered(NamedTuple):
+    """A server's answer to `<terms/>`: which of its hosts the gate stands before, and the digest of the module's own files there."""
+
+    modules: str
+    hosts: dict[str, bool]
+
+
+def read_covered(element: ET.Element) -> Covered:
+    """The contents of one `<covered/>`.
+
+    Raises:
+        Unreadable: a host without a name, or neither covered nor not.
+    """
+    hosts = {}
+    for host in element.iterfind(f"{{{NAMESPACE}}}host"):
+        jid, covered = host.get("jid"), host.get("covered")
+        if not jid or covered not in ("true", "false"):
+            raise Unreadable("covered: a host without a name, or neither covered nor not")
+        hosts[jid] = covered == "true"
+    return Covered(element.get("modules", ""), hosts)
