@@ -11,6 +11,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from apostille.directory.rules import Government, standing_on
 from apostille.directory.service import Directory
 from apostille.directory.store import SqlRegister
 from apostille.gate.component import GateComponent
+from apostille.gate.processes import GateProcesses
 from apostille.gate.service import Gate
 from apostille.ledger.rules import Between, Entry, Placed
 from apostille.ledger.service import Ledger, Reader
@@ -41,7 +43,7 @@ from apostille.rosters.store import SqlApplied
 from apostille.settings import DEFAULT_FILE, Settings, read_settings
 from apostille.tlog.note import Signer
 from apostille.tracing.service import Tracing
-from apostille.vocabulary import Fault, Message, Refusal, Standing, Terms, Verdict
+from apostille.vocabulary import Change, Fault, Message, Refusal, Standing, Terms, Verdict
 from apostille.xmpp import Component, address
 
 log = logging.getLogger(__name__)
@@ -218,7 +220,7 @@ class _Calendar:
 
 def _services(settings: Settings) -> frozenset[str]:
     return frozenset(
-        (settings.components_gate, settings.components_rosters, settings.components_directory, settings.components_trace)
+        (*settings.gates(), settings.components_rosters, settings.components_directory, settings.components_trace)
     )
 
 
@@ -231,6 +233,9 @@ class _PolicyOfGate:
 
     def judge(self, message: Message) -> Verdict:
         return self._judge.judge(message)
+
+    def judge_change(self, change: Change) -> Verdict:
+        return self._judge.judge_change(change)
 
     def terms(self) -> Terms:
         return self._judge.terms()
@@ -257,13 +262,14 @@ def gate(settings: Settings, engine: Engine) -> Gate:
     return Gate(_PolicyOfGate(file, judge), keeper, lambda: time.time_ns() // 1_000_000, salt)
 
 
-def gate_component(settings: Settings, engine: Engine) -> GateComponent:
-    """The gate on the wire."""
+def gate_component(settings: Settings, engine: Engine, number: int = 1) -> GateComponent:
+    """One gate on the wire; the first is number 1."""
     guarded = (settings.domain, *settings.server_rooms)
     served = {*guarded, *_services(settings)}
     where = (settings.server_host, settings.server_port)
-    exempt = (settings.components_gate, *settings.server_unguarded)
-    return GateComponent(settings.components_gate, settings.secret(), where, gate(settings, engine), served, guarded, exempt)
+    exempt = (*settings.gates(), *settings.server_unguarded)
+    jid = settings.gates()[number - 1]
+    return GateComponent(jid, settings.secret(), where, gate(settings, engine), served, guarded, exempt)
 
 
 def rosters_component(settings: Settings, engine: Engine) -> RostersComponent:
@@ -281,21 +287,42 @@ def rosters_component(settings: Settings, engine: Engine) -> RostersComponent:
 _BUILDERS: Mapping[str, Callable[[Settings, Engine], Component]] = {"gate": gate_component, "rosters": rosters_component}
 
 
-def serve(path: str | None, rooms: Sequence[str]) -> None:
-    """Run rooms until SIGINT or SIGTERM."""
-    settings = settings_at(path)
-    engine = database(settings)
+def serve(path: str | None, rooms: Sequence[str], gates: int | None = None) -> None:
+    """Run rooms until SIGINT or SIGTERM; every gate but the first in a process of its own.
 
+    Raises:
+        Fault: another process has taken a component's place.
+    """
+    settings = settings_at(path)
+    if gates is not None:
+        settings = replace(settings, components_gates=gates)
+    engine = database(settings)
+    others = range(2, settings.components_gates + 1) if "gate" in rooms else ()
+    log.info("serving %s for %s", ", ".join(rooms), settings.domain)
+    with GateProcesses(path, settings.components_gates, others):
+        _run([partial(_BUILDERS[room], settings, engine) for room in rooms])
+
+
+def serve_gate(path: str | None, gates: int, number: int) -> None:
+    """Run gate `number` of `gates` until standard input ends: the process that holds its other end is the one that serves."""
+    settings = replace(settings_at(path), components_gates=gates)
+    engine = database(settings)
+    _run([lambda: gate_component(settings, engine, number)], until_eof=True)
+
+
+def _run(builders: Sequence[Callable[[], Component]], *, until_eof: bool = False) -> None:
     async def run() -> None:
-        components = [_BUILDERS[room](settings, engine) for room in rooms]
+        components = [build() for build in builders]
 
         def stop() -> None:
             for component in components:
                 component.stop()
 
+        loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(name, stop)
-        log.info("serving %s for %s", ", ".join(rooms), settings.domain)
+            loop.add_signal_handler(name, stop)
+        if until_eof:
+            loop.add_reader(0, stop)  # nobody writes there: readable is closed
         await asyncio.gather(*(component.serve() for component in components))
 
     asyncio.run(run())

@@ -15,6 +15,7 @@ from typing import Any
 from apostille.vocabulary import Fault, Reason, Refusal
 
 DEFAULT_FILE = "apostille.toml"
+MOST_GATES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ KEYS = (
     Key("server.unguarded", list, [], "Hosts of the server without the gate on purpose; with any other, no message is let through."),
     Key("components.secret_file", str, "component.secret", "File with the secret that components log in with."),
     Key("components.gate", str, "gate.{domain}", "JID of the gate component."),
+    Key("components.gates", int, 1, "Number of gate components, each a process; the second has the JID gate2.DOMAIN, and so on."),
     Key("components.rosters", str, "rosters.{domain}", "JID of the rosters component."),
     Key("components.directory", str, "directory.{domain}", "JID of the directory component (reserved)."),
     Key("components.trace", str, "trace.{domain}", "JID of the complaints component (reserved)."),
@@ -59,6 +61,7 @@ class Settings:
     server_unguarded: tuple[str, ...]
     components_secret_file: Path
     components_gate: str
+    components_gates: int
     components_rosters: str
     components_directory: str
     components_trace: str
@@ -66,6 +69,11 @@ class Settings:
     policy_file: Path
     ledger_origin: str
     ledger_key_file: Path
+
+    def gates(self) -> tuple[str, ...]:
+        """The JIDs of all gate components, `gate.gov.example`, `gate2.gov.example`, ...; messages go to them by their sender."""
+        label, _, rest = self.components_gate.partition(".")
+        return self.components_gate, *(f"{label}{number}.{rest}" for number in range(2, self.components_gates + 1))
 
     def secret(self) -> str:
         """The components' secret.
@@ -147,6 +155,8 @@ def _check_type(key: Key, value: Any, path: Path) -> None:
     right = type(value) is key.type and (not isinstance(value, list) or all(isinstance(one, str) for one in value))
     if not right:
         raise Refusal(Reason.MALFORMED, f"{path}: {key.name} = {value!r}; should be {_TYPE_WORDS[key.type]}")
+    if key.name == "components.gates" and not 0 < value <= MOST_GATES:
+        raise Refusal(Reason.MALFORMED, f"{path}: components.gates = {value}; should lie between 1 and {MOST_GATES}")
     if key.name == "server.port" and not 0 < value < 65536:
         raise Refusal(Reason.MALFORMED, f"{path}: server.port = {value}; should lie between 1 and 65535")
 

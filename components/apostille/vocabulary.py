@@ -156,6 +156,50 @@ class Message(Protocol):
     def more(self) -> int: ...  # noqa: D102
     @property
     def children(self) -> Sequence[Child]: ...  # noqa: D102
+    @property
+    def sender_devices(self) -> Announced | None: ...  # noqa: D102
+    @property
+    def recipient_devices(self) -> Announced | None: ...  # noqa: D102
+
+
+class Announced(Protocol):
+    """Which devices an account announces, in OMEMO 0.3 and 2; None: in that version it announces nothing."""
+
+    @property
+    def legacy(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    @property
+    def modern(self) -> tuple[int, ...] | None: ...  # noqa: D102
+
+
+class Change(Protocol):
+    """What somebody wants to change about the OMEMO devices of an account (XEP-0384 section 5.3, XEP-0060); JIDs are prepared.
+
+    `action` is publish, retract, delete, purge or configure, `subject` list or bundle. `devices` are those of the list, or the
+    bundle's; `identity` is the bundle's public key (hex). `text`, `attributes` and `elements` measure it as a `Child`.
+    """
+
+    @property
+    def sender(self) -> str: ...  # noqa: D102
+    @property
+    def owner(self) -> str: ...  # noqa: D102
+    @property
+    def flow(self) -> str: ...  # noqa: D102
+    @property
+    def action(self) -> str: ...  # noqa: D102
+    @property
+    def namespace(self) -> str: ...  # noqa: D102
+    @property
+    def subject(self) -> str: ...  # noqa: D102
+    @property
+    def devices(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def identity(self) -> str: ...  # noqa: D102
+    @property
+    def text(self) -> int: ...  # noqa: D102
+    @property
+    def attributes(self) -> int: ...  # noqa: D102
+    @property
+    def elements(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

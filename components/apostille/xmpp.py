@@ -12,7 +12,7 @@ from typing import Any
 
 from slixmpp import JID, ComponentXMPP, InvalidJID
 
-from apostille.vocabulary import Address, Reason, Refusal
+from apostille.vocabulary import Address, Fault, Reason, Refusal
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Component(ComponentXMPP):
         super().__init__(jid, secret, host, port, fix_error_ns=True)  # type: ignore[no-untyped-call]
         self.enable_direct_tls = False  # the component port speaks plain XML, on loopback or a private network
         self._stopping = asyncio.Event()
+        self._served = self._replaced = False
         self._longest_pause = 2  # slixmpp doubles and adds one: never more than 5 seconds
         self._pause = _SHORT_PAUSE
         self.add_event_handler("session_start", self._on_start)
@@ -60,6 +61,8 @@ class Component(ComponentXMPP):
         self.connect()
         await self._stopping.wait()
         await self.disconnect(wait=1.0)
+        if self._replaced:
+            raise Fault(f"{self.boundjid}: another process has logged in as this component; this one ends, so that the two do not fight")
 
     def stop(self) -> None:
         """Let `serve` end."""
@@ -72,11 +75,15 @@ class Component(ComponentXMPP):
 
     def _on_start(self, _event: Any) -> None:
         log.info("%s: connected", self.boundjid)
+        self._served = True
         self._pause = _SHORT_PAUSE
 
     def _on_stream_error(self, error: Any) -> None:
         log.error("%s: the server closed the stream: %s %s", self.boundjid, error["condition"], error["text"])
-        self._pause = _LONG_PAUSE  # a second gate, a wrong secret: nothing that a moment mends
+        self._pause = _LONG_PAUSE  # a wrong secret, for example: nothing that a moment mends
+        if error["condition"] == "conflict" and self._served:
+            self._replaced = True
+            self.stop()
 
     def _on_disconnected(self, reason: Any) -> None:
         if not self._stopping.is_set():

@@ -19,7 +19,7 @@ from apostille.cli.answers import answers, no
 from apostille.database import open_database
 from apostille.ledger.service import Ledger
 from apostille.ledger.store import SqlLog
-from apostille.settings import DEFAULT_FILE
+from apostille.settings import DEFAULT_FILE, MOST_GATES
 from apostille.vocabulary import Fault, Reason, Refusal
 from apostille.xmpp import address
 
@@ -33,6 +33,9 @@ domain = "{domain}"
 host = "{host}"
 port = {port}
 rooms = ["{rooms}"]
+
+[components]
+gates = {gates}
 """
 
 _POLICY = """\
@@ -49,16 +52,16 @@ stage = "enforce"     # "observe" only writes down what would be refused; "warn"
 
 _PROSODY = """\
 -- Apostille's part of the Prosody configuration, made by `apostille init`. It holds the components' secret: keep it private.
-apostille_gate_component = "gate.{domain}"
+apostille_gate_components = {{ {gates} }}
 -- Prosody's own default collects all garbage after every 5 % of growth; this alone is worth a factor of about two in messages a second.
 gc = {{ mode = "incremental"; threshold = 200; speed = 400 }}
 
-Component "gate.{domain}"
-	component_secret = "{secret}"
-	modules_enabled = {{ "apostille_gate" }}
+"""
 
-Component "rosters.{domain}"
+_COMPONENT = """
+Component "{jid}"
 	component_secret = "{secret}"
+	component_conflict_resolve = "kick_old" -- after a crash the old connection may seem to live on
 	modules_enabled = {{ "apostille_gate" }}
 """
 
@@ -92,8 +95,9 @@ The ledger's public key; give it to your auditors:
 @click.option("--rooms", metavar="DOMAIN", help="The domain of the group chat service (default: rooms.DOMAIN).")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the XMPP server listens for components.")
 @click.option("--port", default=5347, show_default=True, type=click.IntRange(1, 65535), help="Its component port.")
+@click.option("--gates", default=1, show_default=True, type=click.IntRange(1, MOST_GATES), help="How many gate components to run.")
 @answers
-def init(folder: Path, domain: str, rooms: str | None, host: str, port: int) -> None:
+def init(folder: Path, domain: str, rooms: str | None, host: str, port: int, gates: int) -> None:
     """Make a new installation in DIR: settings, policy, keys and database; print the lines for the server's configuration."""
     served = _host(domain)
     rooms = _host(rooms or f"rooms.{served}")
@@ -109,10 +113,10 @@ def init(folder: Path, domain: str, rooms: str | None, host: str, port: int) -> 
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         _write(folder / "component.secret", f"{secret}\n".encode())
         _write(folder / "ledger.key", key)
-        _write(folder / "prosody.cfg.lua", _PROSODY.format(domain=served, secret=secret).encode(), 0o640)
+        _write(folder / "prosody.cfg.lua", _prosody(served, gates, secret).encode(), 0o640)
         _write(folder / "policy.toml", _POLICY.encode(), 0o640)
         # Last: where this file is, the installation is whole.
-        _write(folder / DEFAULT_FILE, _SETTINGS.format(domain=served, host=host, port=port, rooms=rooms).encode(), 0o640)
+        _write(folder / DEFAULT_FILE, _SETTINGS.format(domain=served, host=host, port=port, rooms=rooms, gates=gates).encode(), 0o640)
     except FileExistsError as error:
         no(f"{error.filename} is there already: somebody else makes an installation here")
     except OSError as error:
@@ -127,6 +131,13 @@ def init(folder: Path, domain: str, rooms: str | None, host: str, port: int) -> 
             folder=folder, domain=served, rooms=rooms, settings=DEFAULT_FILE, modules=_modules(), vkey=signer.vkey
         ).rstrip()
     )
+
+
+def _prosody(domain: str, gates: int, secret: str) -> str:
+    names = [f"gate{number if number > 1 else ''}.{domain}" for number in range(1, gates + 1)]
+    listed = ", ".join(f'"{name}"' for name in names)
+    components = [_COMPONENT.format(jid=name, secret=secret) for name in (*names, f"rosters.{domain}")]
+    return _PROSODY.format(gates=listed) + "".join(components)
 
 
 def _host(text: str) -> str:

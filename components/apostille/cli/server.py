@@ -18,23 +18,28 @@ from apostille.cli.answers import answers, as_json
 from apostille.database import open_database
 from apostille.ledger.service import Reader
 from apostille.ledger.store import SqlLog
-from apostille.settings import Settings
+from apostille.settings import MOST_GATES, Settings
 from apostille.vocabulary import Fault, Refusal
 
 
 @click.command()
 @click.argument("rooms", nargs=-1, type=click.Choice(bootstrap.ROOMS), metavar="[ROOM]...")
+@click.option("--gates", type=click.IntRange(1, MOST_GATES), help="Number of gate components, each a process (default: components.gates).")
+@click.option("--number", type=click.IntRange(2, MOST_GATES), hidden=True, help="Run this gate alone, until standard input ends.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
 @click.pass_obj
 @answers
-def serve(settings: str | None, rooms: tuple[str, ...], log_level: str) -> None:
+def serve(settings: str | None, rooms: tuple[str, ...], gates: int | None, number: int | None, log_level: str) -> None:
     """Run rooms (gate, rosters; default: all) until SIGTERM or Ctrl-C.
 
     Each room is a component of the XMPP server (XEP-0114) and connects again by itself whenever the server went away.
     """
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("slixmpp").setLevel(logging.ERROR)  # at "debug" it would log whole stanzas
-    bootstrap.serve(settings, rooms or bootstrap.ROOMS)
+    if number is not None:
+        bootstrap.serve_gate(settings, gates or number, number)
+    else:
+        bootstrap.serve(settings, rooms or bootstrap.ROOMS, gates)
 
 
 @click.command()

@@ -40,6 +40,7 @@ from apostille_xep.gate.stanza import (
 log = logging.getLogger(__name__)
 
 _HEARTBEAT = 30.0  # seconds between two terms
+_SILENCE = 20  # seconds for their answer, before the connection counts as dead
 _VALID = 100  # seconds that they hold without another: three heartbeats
 _POLL = 1.0  # seconds between two looks at the policy
 _PATIENCE = 1.0  # seconds that a question waits for the hosts' first report
@@ -75,6 +76,7 @@ class GateComponent(Component):
         self._exempt = frozenset(exempt)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="gate")
         self._told: set[str] = set()
+        self._heard = 0.0
         self._reports: dict[str, Covered | None] = {}
         self._uncovered: list[str] | None = None
         self._reported = asyncio.Event()
@@ -88,6 +90,7 @@ class GateComponent(Component):
     # ---- terms and coverage ------------------------------------------------------------------------------------------
 
     def _on_session(self, _event: Any) -> None:
+        self._heard = time.monotonic()
         self._reports.clear()
         self._reported.clear()
         if self._beating is not None:
@@ -99,6 +102,10 @@ class GateComponent(Component):
         told = -_HEARTBEAT
         while True:
             now = time.monotonic()
+            if self._guarded and self._heard < told and now - told > _SILENCE:
+                log.warning("%s: the server has not answered for %d seconds; connecting again", self.boundjid, _SILENCE)
+                self.abort()  # the other side of the connection is gone, and nobody has told
+                return
             changed = await asyncio.get_running_loop().run_in_executor(self._worker, self._gate.refresh)
             if changed or now - told >= _HEARTBEAT:
                 told = now
@@ -108,6 +115,7 @@ class GateComponent(Component):
             await asyncio.sleep(_POLL)
 
     def _on_covered(self, answer: tuple[str, Covered | None]) -> None:
+        self._heard = time.monotonic()
         host, covered = answer
         if host not in self._guarded:
             return

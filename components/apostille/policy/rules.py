@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from apostille.policy.stanzas import Content, Kind, examine
-from apostille.vocabulary import Message, Outage, Party, Reason, Refusal, Verdict
+from apostille.policy.stanzas import Content, Kind, examine, sound_publication
+from apostille.vocabulary import Change, Message, Outage, Party, Reason, Refusal, Verdict, bare
 
 
 class Stage(enum.Enum):
@@ -49,6 +49,7 @@ _VERSIONS = frozenset(("0.3", "2"))
 _EXTRAS = frozenset(("subject", "invitations"))
 
 REFUSED = "Not delivered: "
+REFUSED_CHANGE = "Not changed: "
 WARNED = "Delivered this time, but such messages will soon be refused: "
 
 
@@ -115,6 +116,14 @@ class Policy:
         code = _no_rule(sender, recipient)
         return Verdict(False, code, REFUSED + TEXTS[code])
 
+    def judge_change(self, change: Change, sender: Party) -> Verdict:
+        """What is to be done with a change to somebody's OMEMO devices: people change their own, in a form that hides no text."""
+        if sender not in PEOPLE or bare(change.sender) != change.owner:
+            return Verdict(False, "device-foreign", REFUSED_CHANGE + TEXTS["device-foreign"])
+        if change.action == "publish" and not sound_publication(change):
+            return Verdict(False, "device-malformed", REFUSED_CHANGE + TEXTS["device-malformed"])
+        return Verdict(True, rule="devices")
+
     def in_outage(self, senders: Iterable[Party], recipients: Iterable[Party]) -> tuple[Outage, int]:
         """What becomes of a message from one of these to one of those while nobody can judge it, and for how many seconds it is held.
 
@@ -169,6 +178,9 @@ TEXTS: Mapping[str, str] = {
     "unknown-element": "the message has a part that is not encrypted and may be readable ({where}). "
     "Turn that function off in your client, then send it again.",
     "version": "this chat asks for OMEMO version {where}.",
+    "device-foreign": "OMEMO devices can only be announced by the account that they belong to.",
+    "device-malformed": "the announcement of OMEMO devices is damaged or carries more than it may. "
+    "Update your client, then try again.",
     "sender-suspended": "your entry in the directory of officials is suspended. Ask your registrar.",
     "sender-expired": "your entry in the directory of officials has expired. Ask your registrar to renew it.",
     "recipient-not-verified": "the person you wrote to is not a verified official at present.",

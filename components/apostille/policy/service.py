@@ -13,7 +13,7 @@ from typing import Protocol
 
 from apostille.policy.rules import PEOPLE, Policy
 from apostille.policy.stanzas import free_terms
-from apostille.vocabulary import Message, Outage, OutageClass, Party, Standing, Terms, Verdict, bare, domain
+from apostille.vocabulary import Change, Message, Outage, OutageClass, Party, Standing, Terms, Verdict, bare, domain
 
 
 class Directory(Protocol):
@@ -65,6 +65,10 @@ class Judge:
     def judge(self, message: Message) -> Verdict:
         """The verdict for one message."""
         return self._policy.judge(message, self.party(message.sender), self.party(message.recipient))
+
+    def judge_change(self, change: Change) -> Verdict:
+        """The verdict for one change to somebody's OMEMO devices."""
+        return self._policy.judge_change(change, self.party(change.sender))
 
     def adopt(self, policy: Policy) -> None:
         """Judge by another policy from now on; a message that is being judged keeps the one it began with."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apostille.policy.fallbacks import FALLBACKS
-from apostille.vocabulary import Child, Envelope, Free, Message, Terms, bare
+from apostille.vocabulary import Change, Child, Envelope, Free, Message, Terms, bare
 
 OMEMO_0_3 = "eu.siacs.conversations.axolotl"
 OMEMO_2 = "urn:xmpp:omemo:2"
@@ -263,3 +263,20 @@ def _shape_of(namespace: str, envelope: Envelope) -> list[Objection]:
         sound = sound and (envelope.payload is None or (envelope.payload >= _AES_BLOCK and envelope.payload % _AES_BLOCK == 0))
         sound = sound and all(key.jid for key in envelope.keys)
     return [] if sound else [Objection("encrypted-malformed", f"{{{namespace}}}encrypted")]
+
+
+_DEVICES_LIMIT = 100  # that one account may announce; the most that were ever seen are a few dozen
+_LABEL_BYTES = 64  # text and signature that OMEMO 2 lets a device carry
+_MARKUP_BYTES = 64  # of one device or key: its id, its element's name
+_BUNDLE_TEXT = 16_384  # 100 one-time keys in base64 and some
+_BUNDLE_ELEMENTS = 260
+
+
+def sound_publication(change: Change) -> bool:
+    """Whether a published device list or bundle (XEP-0384 sections 5.3.1 and 5.3.2) is what it says, and no place for a letter."""
+    if change.subject == "list":
+        count = len(change.devices)
+        fits = change.attributes <= 512 + count * (_MARKUP_BYTES + 3 * _LABEL_BYTES) and change.text == 0 and change.elements <= count + 8
+        return count <= _DEVICES_LIMIT and all(one in _DEVICE_IDS for one in change.devices) and fits
+    fits = change.text <= _BUNDLE_TEXT and change.elements <= _BUNDLE_ELEMENTS and change.attributes <= _BUNDLE_ELEMENTS * _MARKUP_BYTES
+    return bool(change.identity) and len(change.devices) == 1 and change.devices[0] in _DEVICE_IDS and fits

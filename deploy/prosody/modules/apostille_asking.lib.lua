@@ -19,8 +19,9 @@ local outage_pause = 0.5; -- seconds between two looks whether the component is 
 
 local kinds = { modify = true, cancel = true, auth = true, wait = true };
 
--- Options: `gate` and `host` (JIDs), `patience` (seconds), `most` (messages in a question). `decide(entry, refusal)` hears what becomes of
--- an entry; a refusal is a table { kind, condition, text, code }, or the word "unavailable" or "broken".
+-- Options: `gate` and `host` (JIDs), `patience` (seconds), `most` (messages in a question), `devices_of(jid)` (a line, or nil).
+-- `decide(entry, refusal)` hears what becomes of an entry; a refusal is a table { kind, condition, text, code }, or the word
+-- "unavailable" or "broken".
 return function (options, decide)
 	local gate_jid, patience, batch_messages = options.gate, options.patience, options.most;
 	local addresses = "' from='"..xml_escape(options.host).."' to='"..xml_escape(gate_jid).."'><ask xmlns='"..xmlns_gate.."'>";
@@ -31,6 +32,7 @@ return function (options, decide)
 	local waiting_from, waiting_to = 1, 0;
 	local asked; -- the batch under way: { id =, entries = { ref -> entry }, order = { refs }, reports =, timer = }
 	local reports = {}; -- lines about archive ids, for the next question
+	local told, told_session = {}, nil; -- bare JID -> the line about its devices that the component has heard on this stream
 	local flush_due, report_due, outage_due = false, false, false;
 	local flush, flush_soon;
 
@@ -110,6 +112,7 @@ return function (options, decide)
 
 	local function fail_batch(batch, why)
 		if not close_batch(batch) then return; end
+		told_session = nil; -- who knows what it has heard
 		local given_up = without_verdict(entries_of(batch));
 		given_up = given_up + without_verdict(take(false));
 		if given_up > 0 then
@@ -140,6 +143,7 @@ return function (options, decide)
 			lines[count + 1], lines[count + 2] = line, "\n";
 			count, bytes = count + 2, bytes + #line;
 		end
+		if session ~= told_session then told, told_session = {}, session; end
 		local order, entries, taken = batch.order, batch.entries, 0;
 		while waiting_from <= waiting_to and taken < batch_messages and bytes < longest_batch do
 			local entry = waiting[waiting_from];
@@ -147,6 +151,14 @@ return function (options, decide)
 			waiting_from = waiting_from + 1;
 			taken = taken + 1;
 			entries[entry.ref], order[taken], entry.place, entry.on_hold = entry, entry.ref, taken, nil;
+			for _, address in ipairs(entry.about) do
+				local line = options.devices_of(address);
+				if line and told[address] ~= line then
+					told[address] = line;
+					lines[count + 1], lines[count + 2] = line, "\n";
+					count, bytes = count + 2, bytes + #line;
+				end
+			end
 			lines[count + 1], lines[count + 2] = entry.lines, "\n";
 			count, bytes = count + 2, bytes + #entry.lines;
 		end

@@ -264,4 +264,9 @@ local function facts(stanza, ref, flow, to, room)
 	return concat(lines, "\n "); -- the space tells a child from what begins a line of its own
 end
 
-return { facts = facts; measure = measure; loose_text = loose_text; word = word; };
+-- Whether a message is meant for devices.
+local function is_encrypted(stanza)
+	return stanza:get_child("encrypted", xmlns_omemo_legacy) or stanza:get_child("encrypted", xmlns_omemo_2);
+end
+
+return { facts = facts; is_encrypted = is_encrypted; measure = measure; loose_text = loose_text; word = word; };

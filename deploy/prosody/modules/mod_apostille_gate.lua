@@ -4,8 +4,9 @@
 -- queue, asks in batches, and obeys. It decides nothing that the component can decide; what it passes unasked is written
 -- down, case by case, in docs/explanation/gate.md.
 --
--- apostille_facts says what is told of a message, apostille_queues keeps the order, apostille_asking talks to a component,
--- apostille_terms holds what the component has said beforehand. This file holds the hooks, and what a sender hears.
+-- apostille_facts says what is told of a message and apostille_devices what of somebody's devices, apostille_queues keeps the order,
+-- apostille_asking talks to a component, apostille_terms holds what it has said beforehand. This file holds the hooks, and what a
+-- sender hears.
 
 local st = require "util.stanza";
 local jid = require "util.jid";
@@ -37,6 +38,7 @@ shared.lanes = shared.lanes or {}; -- gate JID -> host -> lane, so that the gate
 local releasing = shared.releasing; -- coroutine -> the entry that it is letting through
 
 local terms = module:require("apostille_terms")(lib.measure, lib.loose_text);
+local devices = module:require("apostille_devices")(lib.measure, lib.word);
 local queues;
 local lanes = {};
 local last_ref = 0;
@@ -53,7 +55,7 @@ local texts = {
 local function reply_to(entry, reply)
 	local stanza = entry.stanza;
 	local to_host = jid.host(stanza.attr.to) or this_host;
-	if not (hosts[to_host] and hosts[to_host].modules.muc) then
+	if stanza.name == "message" and not (hosts[to_host] and hosts[to_host].modules.muc) then
 		-- Some clients show an error only where it comes from the bare JID that the chat is with.
 		reply.attr.from = jid.bare(stanza.attr.to) or jid.bare(stanza.attr.from);
 	end
@@ -96,7 +98,9 @@ queues = module:require("apostille_queues")(release, function (entry, err)
 end, backlog);
 
 for number, gate_jid in ipairs(gate_jids) do
-	local lane = new_lane({ gate = gate_jid, host = this_host, patience = patience, most = batch_messages }, queues.decide);
+	local lane = new_lane({
+		gate = gate_jid; host = this_host; patience = patience; most = batch_messages; devices_of = devices.of;
+	}, queues.decide);
 	lanes[number] = lane;
 	shared.lanes[gate_jid] = shared.lanes[gate_jid] or {};
 	shared.lanes[gate_jid][this_host] = lane;
@@ -108,16 +112,31 @@ local function lane_of(from)
 	return lanes[tonumber(sha256(jid.bare(from) or "", true):sub(1, 6), 16) % #lanes + 1];
 end
 
-local function ask(event, flow, pre)
-	local origin, stanza = event.origin, event.stanza;
-	local attr = stanza.attr;
-	local entry = { origin = origin, stanza = stanza, pre = pre, since = time_now() };
-	if queues.count >= parked_limit or queues.is_full(origin) then
+local function new_entry(event, pre)
+	local entry = { origin = event.origin, stanza = event.stanza, pre = pre, since = time_now(), about = {} };
+	if queues.count >= parked_limit or queues.is_full(event.origin) then
 		bounce(entry, "crowded");
-		return true;
+		return nil;
 	end
 	last_ref = last_ref + 1;
 	entry.ref = ("%d"):format(last_ref);
+	return entry;
+end
+
+local function park_and_ask(entry, to_host)
+	local from = entry.stanza.attr.from;
+	if not entry.hold then entry.hold, entry.open = terms.in_outage(jid.host(from), to_host); end
+	entry.lane = lane_of(from);
+	queues.park(entry);
+	entry.lane.ask(entry);
+	return true;
+end
+
+local function ask(event, flow, pre)
+	local stanza = event.stanza;
+	local attr = stanza.attr;
+	local entry = new_entry(event, pre);
+	if not entry then return true; end
 	local to, room = attr.to or jid.bare(attr.from), nil;
 	local to_host = jid.host(to);
 	local muc = hosts[to_host] and hosts[to_host].modules.muc;
@@ -136,11 +155,21 @@ local function ask(event, flow, pre)
 		return true;
 	end
 	entry.lines = lines;
-	entry.hold, entry.open = terms.in_outage(jid.host(attr.from), to_host);
-	entry.lane = lane_of(attr.from);
-	queues.park(entry);
-	entry.lane.ask(entry);
-	return true;
+	if lib.is_encrypted(stanza) then entry.about = { jid.bare(attr.from), jid.bare(to) }; end
+	return park_and_ask(entry, to_host);
+end
+
+-- What somebody wants to change about an account's OMEMO devices is asked about like a message. An outage never holds it.
+local function ask_about_devices(event, flow, pre)
+	local change = devices.change(event.stanza);
+	if not change then return; end
+	local attr = event.stanza.attr;
+	local entry = new_entry(event, pre);
+	if not entry then return true; end
+	local from, to = attr.from or this_host, attr.to or jid.bare(attr.from) or this_host;
+	entry.lines = table.concat({ "change", entry.ref, flow, lib.word(from), lib.word(to), change }, " ");
+	entry.hold = 0;
+	return park_and_ask(entry);
 end
 
 -- ---- hooks: what is asked, what is held, what passes ----------------------------------------------------------------
@@ -184,23 +213,34 @@ local function on_arrival(event)
 	return ask(event, event.origin.type == "component" and "component" or "remote", false);
 end
 
-local function on_other_sending(event)
+local function on_presence_sending(event)
 	return hold(event, true);
 end
 
 -- From other servers and components, that is: what a client sends was held when it was sent.
-local function on_other_arrival(event)
+local function on_presence_arrival(event)
 	if event.origin.type ~= "c2s" then return hold(event, false); end
+end
+
+local function on_iq_sending(event)
+	if was_passed(event) then return; end
+	return ask_about_devices(event, "local", true) or hold(event, true);
+end
+
+local function on_iq_arrival(event)
+	if was_passed(event) or event.origin.type == "c2s" then return; end
+	-- Also what a module of this server sends in somebody's name (XEP-0356).
+	return ask_about_devices(event, event.origin.type:find("^s2s") and "remote" or "component", false) or hold(event, false);
 end
 
 for _, kind in ipairs { "bare", "full", "host" } do
 	module:hook("message/"..kind, on_arrival, 1000);
-	module:hook("presence/"..kind, on_other_arrival, 1000);
-	module:hook("iq/"..kind, on_other_arrival, 999); -- after the verdicts
+	module:hook("presence/"..kind, on_presence_arrival, 1000);
+	module:hook("iq/"..kind, on_iq_arrival, 999); -- after the verdicts
 	if host_type == "local" then
 		module:hook("pre-message/"..kind, on_sending, 1000);
-		module:hook("pre-presence/"..kind, on_other_sending, 1000);
-		module:hook("pre-iq/"..kind, on_other_sending, 1000);
+		module:hook("pre-presence/"..kind, on_presence_sending, 1000);
+		module:hook("pre-iq/"..kind, on_iq_sending, 1000);
 	end
 end
 
@@ -231,8 +271,8 @@ end, 1000);
 
 -- What runs is what was loaded, so its files are read now.
 local loaded = {};
-for _, name in ipairs { "mod_apostille_gate", "apostille_asking.lib", "apostille_facts.lib", "apostille_queues.lib",
-	"apostille_terms.lib" } do
+for _, name in ipairs { "mod_apostille_gate", "apostille_asking.lib", "apostille_devices.lib", "apostille_facts.lib",
+	"apostille_queues.lib", "apostille_terms.lib" } do
 	local file = module:load_resource(name..".lua");
 	loaded[#loaded + 1] = file and file:read("*a") or "";
 	if file then file:close(); end

@@ -7,7 +7,7 @@ would cost more than the decision itself. What comes again and again (a mark, th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -23,6 +23,7 @@ _SHA256_HEX = 64
 _HEX = frozenset("0123456789abcdef")
 _OMEMO = frozenset(("eu.siacs.conversations.axolotl", "urn:xmpp:omemo:2"))
 _BODY = "body jabber:client "
+_ACTIONS = frozenset(("publish", "retract", "delete", "purge", "configure"))
 
 
 class Unreadable(ValueError):
@@ -61,6 +62,13 @@ class Child(NamedTuple):
     envelope: Envelope | None
 
 
+class Announced(NamedTuple):
+    """Which devices an account announces, in either version of OMEMO; None: in that one it announces nothing."""
+
+    legacy: tuple[int, ...] | None
+    modern: tuple[int, ...] | None
+
+
 class Question(NamedTuple):
     """The facts of one message. `ref` is the server's own mark, to be given back with the verdict."""
 
@@ -75,6 +83,29 @@ class Question(NamedTuple):
     text: int
     children: tuple[Child, ...]
     more: int = 0
+    sender_devices: Announced | None = None
+    recipient_devices: Announced | None = None
+
+
+class Change(NamedTuple):
+    """What `sender` wants to change about the OMEMO devices of account `owner`.
+
+    `action` is publish, retract, delete, purge or configure; `subject` is `list` or `bundle`. `devices` are those of the list, or the
+    bundle's one; `identity` is the bundle's public identity key (hex), empty where there is none.
+    """
+
+    ref: str
+    flow: str
+    sender: str
+    owner: str
+    action: str
+    namespace: str
+    subject: str
+    devices: tuple[int, ...]
+    identity: str
+    text: int
+    attributes: int
+    elements: int
 
 
 class Archived(NamedTuple):
@@ -199,7 +230,46 @@ def _child(line: str) -> Child:
     return (_known_measured if len(line) <= _SHORT_LINE else _measured)(line)
 
 
-def _question(words: list[str], lines: list[str]) -> Question:
+def _ids(word: str) -> tuple[int, ...]:
+    return () if word == "%" else tuple(_count(one, "device") for one in word.split(","))
+
+
+def _announced(words: list[str]) -> tuple[str, Announced]:
+    if len(words) != 4:
+        raise Unreadable(f"devices: {len(words)} words")
+    legacy, modern = (None if word == "-" else _ids(word) for word in words[2:])
+    return _plain(words[1]), Announced(legacy, modern)
+
+
+def _change(words: list[str]) -> Change | Garbled:
+    try:
+        if len(words) != 13:
+            raise Unreadable(f"change: {len(words)} words")
+        _, ref, flow, sender, owner, action, namespace, subject, devices, identity, text, attributes, elements = words
+        if flow not in _FLOWS or action not in _ACTIONS or subject not in ("list", "bundle") or namespace not in _OMEMO:
+            raise Unreadable(f"change: {_short(f'{flow} {action} {namespace} {subject}')}")
+        identity = "" if identity == "%" else identity
+        if not _HEX.issuperset(identity) or len(identity) not in (0, 64, 66):
+            raise Unreadable("change: no public key")
+        return Change(
+            ref,
+            flow,
+            _plain(sender),
+            _plain(owner),
+            action,
+            namespace,
+            subject,
+            _ids(devices),
+            identity,
+            _count(text, "text"),
+            _count(attributes, "attributes"),
+            _count(elements, "elements"),
+        )
+    except Unreadable as error:
+        return Garbled(words[1], str(error))
+
+
+def _question(words: list[str], lines: list[str], known: Mapping[str, Announced]) -> Question:
     if len(words) != 11:
         raise Unreadable(f"message: {len(words)} words")
     _, ref, flow, sender, recipient, kind, id_, origin_id, room, text, more = words
@@ -222,6 +292,8 @@ def _question(words: list[str], lines: list[str]) -> Question:
         0 if text == "0" else _count(text, "text"),
         tuple(map(_child, lines)),
         0 if more == "0" else _count(more, "more"),
+        known.get(sender.partition("/")[0]),
+        known.get(recipient.partition("/")[0]),
     )
 
 
@@ -234,21 +306,24 @@ def _archived(words: list[str]) -> Archived:
     return Archived(_count(words[1], "record", _PLACE_DIGITS), by, id_)
 
 
-def _question_or_garbled(words: list[str], lines: list[str]) -> Question | Garbled:
+def _question_or_garbled(words: list[str], lines: list[str], known: Mapping[str, Announced]) -> Question | Garbled:
     try:
-        return _question(words, lines)
+        return _question(words, lines, known)
     except Unreadable as error:
         return Garbled(words[1], str(error))
 
 
-def read_ask(ask: ET.Element) -> Iterator[Question | Garbled | Archived]:
+def read_ask(ask: ET.Element, known: dict[str, Announced] | None = None) -> Iterator[Question | Change | Garbled | Archived]:
     """The contents of one `<ask/>`, in order.
+
+    `known` is what the same stream has said of devices before; what this question says is added to it.
 
     Raises:
         Unreadable: a message without a reference, a line of no message, an element: nothing in this question can be answered.
     """
     if len(ask):
         raise Unreadable(f"unexpected {_short(ask[0].tag)}")
+    known = {} if known is None else known
     words: list[str] | None = None
     lines: list[str] = []
     for line in (ask.text or "").split("\n"):
@@ -258,7 +333,7 @@ def read_ask(ask: ET.Element) -> Iterator[Question | Garbled | Archived]:
             lines.append(line[1:])
             continue
         if words is not None:
-            yield _question_or_garbled(words, lines)
+            yield _question_or_garbled(words, lines, known)
             words = None
         if line.startswith("message "):
             words, lines = line.split(" "), []
@@ -266,10 +341,19 @@ def read_ask(ask: ET.Element) -> Iterator[Question | Garbled | Archived]:
                 raise Unreadable("message: without a reference")
         elif line.startswith("archived "):
             yield _archived(line.split(" "))
+        elif line.startswith("devices "):
+            jid, announced = _announced(line.split(" "))
+            known[jid] = announced
+        elif line.startswith("change "):
+            words = line.split(" ")
+            if not words[1]:
+                raise Unreadable("change: without a reference")
+            yield _change(words)
+            words = None
         elif line:
             raise Unreadable(f"unexpected {_short(line)}")
     if words is not None:
-        yield _question_or_garbled(words, lines)
+        yield _question_or_garbled(words, lines, known)
 
 
 class Passed(NamedTuple):

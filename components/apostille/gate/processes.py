@@ -1,0 +1,61 @@
+"""The other gates of a server: one process each, started again when it ends.
+
+Knows how to start `apostille serve` for one gate; refuses to know what a gate does. A child lives as long as the pipe to it, so
+that none stays behind however its parent ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 1.0  # seconds before a gate that ended is started again
+_FAREWELL = 5.0  # seconds that a gate has to end by itself
+
+
+class GateProcesses:
+    """Gates `numbers` of `gates` in all, from entering the context to leaving it."""
+
+    def __init__(self, settings: str | None, gates: int, numbers: Iterable[int]) -> None:
+        chosen = ["-c", settings] if settings else []
+        command = [sys.executable, "-m", "apostille", *chosen, "serve", "gate", "--gates", str(gates), "--number"]
+        self._commands = [[*command, str(number)] for number in numbers]
+        self._leaving = threading.Event()
+        self._keepers = [threading.Thread(target=self._keep, args=(one,), daemon=True) for one in self._commands]
+
+    def __enter__(self) -> GateProcesses:
+        for keeper in self._keepers:
+            keeper.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._leaving.set()
+        for keeper in self._keepers:
+            keeper.join(2 * _FAREWELL)
+
+    def _keep(self, command: list[str]) -> None:
+        while not self._leaving.is_set():
+            child = subprocess.Popen(command, stdin=subprocess.PIPE)
+            while child.poll() is None and not self._leaving.wait(0.2):
+                pass
+            if self._leaving.is_set():
+                _end(child)
+                return
+            log.error("gate %s ended with status %s; it is started again", command[-1], child.returncode)
+            self._leaving.wait(_PAUSE)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.stdin is not None:
+        child.stdin.close()
+    try:
+        child.wait(_FAREWELL)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

@@ -1,0 +1,126 @@
+-- OMEMO devices as the server sees them: who announces which, and what somebody wants to change about that (XEP-0384, XEP-0163).
+--
+-- Knows the nodes of both versions and how to read a list or a bundle. Refuses to judge a change, and to keep what mod_pep keeps: a
+-- list is read from there, and remembered only as long as nothing happens to it.
+
+local st = require "util.stanza";
+local jid = require "util.jid";
+local base64_decode = require "util.encodings".base64.decode;
+local to_hex = require "util.hex".encode or require "util.hex".to;
+
+local hosts = prosody.hosts;
+
+local xmlns_pubsub = "http://jabber.org/protocol/pubsub";
+local xmlns_owner = "http://jabber.org/protocol/pubsub#owner";
+local xmlns_legacy = "eu.siacs.conversations.axolotl";
+local xmlns_modern = "urn:xmpp:omemo:2";
+local node_legacy_list, node_modern_list = xmlns_legacy..".devicelist", xmlns_modern..":devices";
+local legacy_bundle = xmlns_legacy..".bundles:";
+
+local lists = { [node_legacy_list] = xmlns_legacy, [node_modern_list] = xmlns_modern };
+local actions = {
+	publish = "publish"; retract = "retract"; delete = "delete"; purge = "purge"; configure = "configure"; create = "configure";
+};
+
+local longest_list = 1250; -- devices that are told; more are a matter of the measures
+local most_remembered = 20000; -- accounts
+
+local function device_id(text)
+	return text and #text <= 10 and text:match("^%d+$") or "0";
+end
+
+local function ids_in(list)
+	local ids = {};
+	for device in list:childtags("device") do
+		if #ids < longest_list then ids[#ids + 1] = device_id(device.attr.id); end
+	end
+	return table.concat(ids, ",");
+end
+
+-- A public key, in hex; empty where there is none or it is no key.
+local function identity_in(bundle, ns)
+	local text = bundle:get_child_text(ns == xmlns_legacy and "identityKey" or "ik", ns);
+	local key = text and #text <= 100 and base64_decode((text:gsub("%s", "")));
+	return key and (#key == 32 or #key == 33) and to_hex(key) or "";
+end
+
+-- `measure(element)` and `word(text)` are those of the facts.
+return function (measure, word)
+	local devices = {};
+
+	-- What an IQ wants to change about somebody's devices: the rest of a line, or nil if it is none of that.
+	function devices.change(stanza)
+		if stanza.attr.type ~= "set" then return nil; end
+		local pubsub = stanza.tags[1];
+		if not pubsub or pubsub.name ~= "pubsub" or (pubsub.attr.xmlns ~= xmlns_pubsub and pubsub.attr.xmlns ~= xmlns_owner) then return nil; end
+		-- Some servers look at the first element only, others at all: any that names such a node counts.
+		for _, asked in ipairs(pubsub.tags) do
+			local node, action = asked.attr.node or "", actions[asked.name];
+			local ns = lists[node] or (node:sub(1, #legacy_bundle) == legacy_bundle and xmlns_legacy)
+				or (node == xmlns_modern..":bundles" and xmlns_modern);
+			if ns and action then
+				local item = asked:get_child("item");
+				local about, identity, ids = "list", "", nil;
+				if lists[node] then
+					local list = item and (item:get_child("list", ns) or item:get_child("devices", ns));
+					ids = list and ids_in(list) or "";
+				else
+					about = "bundle";
+					ids = device_id(ns == xmlns_legacy and node:sub(#legacy_bundle + 1) or item and item.attr.id);
+					local bundle = item and item:get_child("bundle", ns);
+					identity = bundle and identity_in(bundle, ns) or "";
+				end
+				local text, attributes, elements = measure(asked);
+				return table.concat({
+					action, ns, about, ids == "" and "%" or ids, identity == "" and "%" or identity, text, attributes, elements,
+				}, " ");
+			end
+		end
+	end
+
+	-- ---- what an account announces -------------------------------------------------------------------------------
+
+	local remembered, count = {}, 0; -- bare JID -> { service =, line = }
+
+	local function announced(service, node)
+		if not (service.nodes and service.nodes[node]) then return "-"; end
+		local ok, _, item = service:get_last_item(node, true);
+		local list = ok and st.is_stanza(item) and item.tags[1];
+		if not list then return "%"; end
+		local ids = ids_in(list);
+		return ids == "" and "%" or ids;
+	end
+
+	local function forget_on_change(address, service)
+		local function on_event(event)
+			if lists[event.node] then remembered[address] = nil; end
+		end
+		for _, name in ipairs { "item-published", "item-retracted", "node-deleted", "node-purged" } do
+			service.events.add_handler(name, on_event);
+		end
+	end
+
+	local watched = setmetatable({}, { __mode = "k" }); -- services
+
+	-- The line that tells which devices a local account announces, nil for anybody else: JID, OMEMO 0.3, OMEMO 2.
+	function devices.of(address)
+		local username, host = jid.split(address);
+		local pep = username and hosts[host] and hosts[host].modules and hosts[host].modules.pep;
+		if not pep then return nil; end
+		local service = pep.get_pep_service(username);
+		local known = remembered[address];
+		if known and known.service == service then return known.line; end
+		if not service.events then return nil; end
+		if not watched[service] then
+			watched[service] = true;
+			forget_on_change(address, service);
+		end
+		local line = table.concat({ "devices", word(address), announced(service, node_legacy_list), announced(service, node_modern_list) }, " ");
+		if not known then count = count + 1; end
+		if count > most_remembered then remembered, count = {}, 1; end
+		remembered[address] = { service = service, line = line };
+		return line;
+	end
+
+	return devices;
+end
