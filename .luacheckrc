@@ -4,3 +4,4 @@ max_line_length = 140
 read_globals = { "prosody" }
 files["deploy/prosody/modules/mod_*.lua"] = { globals = { "module" }, read_globals = { "prosody" } }
 files["deploy/prosody/modules/*.lib.lua"] = { read_globals = { "prosody", "module" } }
+files["deploy/rig/modules/mod_*.lua"] = { globals = { "module" }, read_globals = { "prosody" } }

@@ -21,21 +21,22 @@ class Certificates:
     key: Path
 
 
-def issue(folder: Path, names: Sequence[str]) -> Certificates:
-    """Make an authority and have it sign one certificate for all `names`."""
+def issue(folder: Path, names: Sequence[str], authority: Path | None = None) -> Certificates:
+    """Have one certificate for all `names` signed by the authority in the folder `authority`, or else by one made in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    ca, ca_key = folder / "ca.pem", folder / "ca.key"
+    ca, ca_key = (authority or folder) / "ca.pem", (authority or folder) / "ca.key"
     certificate, key = folder / "server.pem", folder / "server.key"
     if not (ca.exists() and certificate.exists()):
         alternatives = ",".join(f"DNS:{name}" for name in names)
-        _request(ca_key, ca, "/CN=Rig throw-away CA", "keyUsage=critical,keyCertSign,cRLSign")
+        if authority is None:
+            _request(ca_key, ca, "/CN=Rig throw-away CA", "keyUsage=critical,keyCertSign,cRLSign")
         _request(
             key,
             certificate,
             f"/CN={names[0]}",
             f"subjectAltName={alternatives}",
             "basicConstraints=critical,CA:FALSE",
-            "extendedKeyUsage=serverAuth",
+            "extendedKeyUsage=serverAuth,clientAuth",  # a server is a client of its peers
             issuer=(ca, ca_key),
         )
     return Certificates(ca=ca, certificate=certificate, key=key)

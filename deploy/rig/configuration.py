@@ -20,6 +20,26 @@ HOST_MODULES = (
 ).split()
 
 
+RIG_MODULES = Path(__file__).with_name("modules")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a server offers beyond clients with TLS and components; all of it is off by default.
+
+    Attributes:
+        plaintext: clients may log in without TLS.
+        http: BOSH (XEP-0124) and websocket (RFC 7395), without TLS on loopback.
+        federation: other servers, authenticated by their certificates (SASL EXTERNAL).
+        bidi: one connection for both directions (XEP-0288).
+    """
+
+    plaintext: bool = False
+    http: bool = False
+    federation: bool = False
+    bidi: bool = False
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that one configuration file says."""
@@ -39,6 +59,10 @@ class Plan:
     component_modules: Sequence[str] = ()
     extra: str = ""
     host_extra: str = ""
+    network: Network = Network()
+    s2s_port: int = 0
+    http_port: int = 0
+    peers: Mapping[str, int] = field(default_factory=dict)
 
 
 def quote(text: str) -> str:
@@ -58,7 +82,7 @@ def render(plan: Plan) -> str:
 
 
 def _general(plan: Plan) -> list[str]:
-    paths = [str(plan.modules_dir)] if plan.modules_dir else []
+    paths = [str(RIG_MODULES), *([str(plan.modules_dir)] if plan.modules_dir else [])]
     logs = [f"info = {quote(str(plan.folder / 'prosody.log'))}"]
     if plan.debug:
         logs.append(f"debug = {quote(str(plan.folder / 'debug.log'))}")
@@ -67,17 +91,19 @@ def _general(plan: Plan) -> list[str]:
         f"data_path = {quote(str(plan.folder / 'data'))}",
         f"pidfile = {quote(str(plan.folder / 'prosody.pid'))}",
         "log = { " + "; ".join(logs) + " }",
-        f"run_as_root = {str(plan.as_root).lower()}",
-        f"modules_enabled = {listed(HOST_MODULES)}",
-        # Nothing listens but c2s and components: the system's own Prosody may be running.
-        'modules_disabled = { "s2s" }',
-        "s2s_ports = {}; c2s_direct_tls_ports = {}; http_ports = {}; https_ports = {}",
+        f"run_as_root = {_lua(plan.as_root)}",
+        f"modules_enabled = {listed([*HOST_MODULES, *_network_modules(plan.network)])}",
+        # Nothing listens but what is asked for: the system's own Prosody may be running.
+        f"modules_disabled = {listed([] if plan.network.federation else ['s2s'])}",
+        "c2s_direct_tls_ports = {}; s2s_direct_tls_ports = {}; https_ports = {}",
+        *_federation(plan),
+        *_http(plan),
         f'c2s_ports = {{ {plan.c2s_port} }}; c2s_interfaces = {{ "127.0.0.1" }}',
         f'component_ports = {{ {plan.component_port} }}; component_interfaces = {{ "127.0.0.1" }}',
-        "c2s_require_encryption = true; allow_unencrypted_plain_auth = false",
-        f"certificates = {quote(str(plan.certificates.ca.parent))}",
+        f"c2s_require_encryption = {_lua(not plan.network.plaintext)}; allow_unencrypted_plain_auth = {_lua(plan.network.plaintext)}",
+        f"certificates = {quote(str(plan.certificates.certificate.parent))}",
         f"ssl = {{ certificate = {quote(str(plan.certificates.certificate))}; "
-        f"key = {quote(str(plan.certificates.key))} }}",
+        f"key = {quote(str(plan.certificates.key))}; cafile = {quote(str(plan.certificates.ca))} }}",
         'authentication = "internal_hashed"; storage = "internal"',
         # RFC 5802's minimum: slixmpp derives the key in pure Python at every login.
         "default_iteration_count = 4096",
@@ -88,6 +114,38 @@ def _general(plan: Plan) -> list[str]:
         "storage_archive_item_limit = 1000000",
         "network_settings = { nagle = false; tcp_backlog = 512 }",
         "allow_registration = false",
+    ]
+
+
+def _lua(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _network_modules(network: Network) -> list[str]:
+    return [
+        *(["bosh", "websocket"] if network.http else []),
+        *(["rig_peers"] if network.federation else []),
+        *(["s2s_bidi"] if network.bidi else []),
+    ]
+
+
+def _federation(plan: Plan) -> list[str]:
+    if not plan.network.federation:
+        return ["s2s_ports = {}"]
+    peers = "; ".join(f"[{quote(domain)}] = {port}" for domain, port in plan.peers.items())
+    return [
+        f's2s_ports = {{ {plan.s2s_port} }}; s2s_interfaces = {{ "127.0.0.1" }}',
+        "s2s_require_encryption = true; s2s_secure_auth = true",
+        f"rig_peers = {{ {peers} }}",
+    ]
+
+
+def _http(plan: Plan) -> list[str]:
+    if not plan.network.http:
+        return ["http_ports = {}"]
+    return [
+        f'http_ports = {{ {plan.http_port} }}; http_interfaces = {{ "127.0.0.1" }}; http_default_host = {quote(plan.domain)}',
+        "consider_bosh_secure = true; consider_websocket_secure = true",
     ]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rig.configuration import Network
 from rig.prosody import Prosody
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -39,6 +40,9 @@ class Installation:
         host_modules: Sequence[str] = ("apostille_gate", "apostille_rosters"),
         muc_modules: Sequence[str] = ("apostille_gate",),
         components: dict[str, str] | None = None,
+        component_modules: Sequence[str] = ("apostille_gate",),
+        host_extra: str = "",
+        network: Network | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.home = self.folder / "apostille"
@@ -51,7 +55,9 @@ class Installation:
             host_modules=host_modules,
             muc_modules=muc_modules,
             components=components,
-            component_modules=("apostille_gate",),
+            component_modules=component_modules,
+            host_extra=host_extra,
+            network=network,
             extra=f'Include "{self.home}/prosody.cfg.lua"\n{extra}',
             ports=ports,
             debug=debug,

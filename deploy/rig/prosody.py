@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rig.certificates import issue
-from rig.configuration import Plan, render
+from rig.configuration import Network, Plan, render
 
 LOOPBACK = "127.0.0.1"
 # What core/modulemanager.lua and core/portmanager.lua log, and then carry on without.
@@ -49,11 +49,17 @@ class Prosody:
         ports: int | None = None,
         debug: bool = False,
         allow_broken_modules: bool = False,
+        network: Network | None = None,
+        authority: Path | None = None,
     ) -> None:
+        """`network` switches on what is off by default; `authority` is another server's, so that the two believe each other."""
         self.folder = folder.resolve()
         self.domain = domain
         self.rooms = f"rooms.{domain}"
-        self.c2s_port, self.component_port = (ports, ports + 1) if ports else _free_ports(2)
+        self.network = network or Network()
+        self.peers: dict[str, int] = {}
+        found = range(ports, ports + 4) if ports else _free_ports(4)
+        self.c2s_port, self.component_port, self.s2s_port, self.http_port = found
         self.components = dict(components or {})
         self.modules_dir = modules_dir.resolve() if modules_dir else None
         self.host_modules = tuple(host_modules)
@@ -64,7 +70,7 @@ class Prosody:
         self.debug = debug
         self.allow_broken_modules = allow_broken_modules
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
-        self._certificates = issue(self.folder / "certificates", [domain, self.rooms])
+        self._certificates = issue(self.folder / "certificates", [domain, self.rooms, *self.components], authority)
         self._child: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
@@ -72,6 +78,15 @@ class Prosody:
     def ca(self) -> Path:
         """The authority that a client must trust."""
         return self._certificates.ca
+
+    @property
+    def authority(self) -> Path:
+        """The folder of that authority, for other servers that shall be believed."""
+        return self._certificates.ca.parent
+
+    def meet(self, domain: str, port: int) -> None:
+        """Where on loopback another domain is served; known from the next start on. All others do not exist."""
+        self.peers[domain] = port
 
     @property
     def pid(self) -> int | None:
@@ -178,6 +193,10 @@ class Prosody:
             component_modules=self.component_modules,
             extra=self.extra,
             host_extra=self.host_extra,
+            network=self.network,
+            s2s_port=self.s2s_port,
+            http_port=self.http_port,
+            peers=self.peers,
         )
         self._configuration.write_text(render(plan))
         self._configuration.chmod(0o600)
@@ -225,6 +244,15 @@ class Prosody:
         console = self.folder / "console.log"
         texts = (self.log_text()[self._log_start :], console.read_text(errors="replace"))
         return "".join("\n--\n" + "\n".join(text.splitlines()[-25:]) for text in texts)
+
+
+def introduce(*servers: Prosody) -> None:
+    """Tell servers of one another: domain, rooms and components, known from the next start on."""
+    for one in servers:
+        for other in servers:
+            for domain in (other.domain, other.rooms, *other.components):
+                if one is not other:
+                    one.meet(domain, other.s2s_port)
 
 
 def _free_ports(count: int) -> tuple[int, ...]:
