@@ -233,6 +233,24 @@ local function on_iq_arrival(event)
 	return ask_about_devices(event, event.origin.type:find("^s2s") and "remote" or "component", false) or hold(event, false);
 end
 
+if this_host == gate_jid then
+	-- Only this module asks. An external component may say anything in its host's name, and a question writes to the ledger.
+	local function on_question(event)
+		if event.origin.type ~= "component" or is_internal(event.origin) then return; end
+		for _, child in ipairs(event.stanza.tags) do
+			if child.attr.xmlns == xmlns_gate then
+				if event.stanza.attr.type ~= "error" and event.stanza.attr.type ~= "result" then
+					event.origin.send(st.error_reply(event.stanza, "auth", "forbidden"));
+				end
+				return true;
+			end
+		end
+	end
+	for _, kind in ipairs { "bare", "full", "host" } do
+		module:hook("iq/"..kind, on_question, 1001);
+	end
+end
+
 for _, kind in ipairs { "bare", "full", "host" } do
 	module:hook("message/"..kind, on_arrival, 1000);
 	module:hook("presence/"..kind, on_presence_arrival, 1000);
