@@ -219,9 +219,8 @@ class _Calendar:
 
 
 def _services(settings: Settings) -> frozenset[str]:
-    return frozenset(
-        (*settings.gates(), settings.components_rosters, settings.components_directory, settings.components_trace)
-    )
+    ours = (*settings.gates(), settings.components_rosters, settings.components_directory, settings.components_trace)
+    return frozenset((*ours, *settings.server_components))
 
 
 class _PolicyOfGate:
@@ -264,7 +263,7 @@ def gate(settings: Settings, engine: Engine) -> Gate:
 
 def gate_component(settings: Settings, engine: Engine, number: int = 1) -> GateComponent:
     """One gate on the wire; the first is number 1."""
-    guarded = (settings.domain, *settings.server_rooms)
+    guarded = (settings.domain, *settings.server_rooms, *settings.server_components)
     served = {*guarded, *_services(settings)}
     where = (settings.server_host, settings.server_port)
     exempt = (*settings.gates(), *settings.server_unguarded)

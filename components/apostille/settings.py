@@ -34,6 +34,7 @@ KEYS = (
     Key("server.port", int, 5347, "The port of the same."),
     Key("server.rooms", list, ["rooms.{domain}"], "Domains of the group chat services (XEP-0045) that the gate guards."),
     Key("server.unguarded", list, [], "Hosts of the server without the gate on purpose; with any other, no message is let through."),
+    Key("server.components", list, [], "Domains of other external components (XEP-0114) that the gate guards; `service` to the policy."),
     Key("components.secret_file", str, "component.secret", "File with the secret that components log in with."),
     Key("components.gate", str, "gate.{domain}", "JID of the gate component."),
     Key("components.gates", int, 1, "Number of gate components, each a process; the second has the JID gate2.DOMAIN, and so on."),
@@ -59,6 +60,7 @@ class Settings:
     server_port: int
     server_rooms: tuple[str, ...]
     server_unguarded: tuple[str, ...]
+    server_components: tuple[str, ...]
     components_secret_file: Path
     components_gate: str
     components_gates: int
@@ -125,7 +127,7 @@ def _settings(document: dict[str, Any], path: Path) -> Settings:
     folder = path.parent
     for name in ("components_secret_file", "policy_file", "ledger_key_file"):
         values[name] = folder / values[name]
-    for name in ("server_rooms", "server_unguarded"):
+    for name in ("server_rooms", "server_components", "server_unguarded"):
         domains: list[str] = values[name]
         values[name] = tuple(domains)
     values["database_url"] = _absolute_sqlite(values["database_url"], folder)

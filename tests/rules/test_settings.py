@@ -34,6 +34,7 @@ def test_a_domain_is_all_that_must_be_set(tmp_path: Path) -> None:
         server_host="127.0.0.1",
         server_port=5347,
         server_rooms=("rooms.gov.example",),
+        server_components=(),
         components_secret_file=tmp_path / "component.secret",
         components_gate="gate.gov.example",
         components_rosters="rosters.gov.example",
@@ -49,12 +50,13 @@ def test_a_domain_is_all_that_must_be_set(tmp_path: Path) -> None:
 def test_every_key_can_be_set(tmp_path: Path) -> None:
     found = settings(
         tmp_path,
-        DOMAIN + '[server]\nhost = "10.0.0.1"\nport = 1\nrooms = ["a.gov.example", "b.{domain}"]\n'
+        DOMAIN + '[server]\nhost = "10.0.0.1"\nport = 1\nrooms = ["a.gov.example", "b.{domain}"]\ncomponents = ["bot.{domain}"]\n'
         '[components]\nsecret_file = "/etc/s"\ngate = "g.{domain}"\nrosters = "r"\ndirectory = "d"\ntrace = "t"\n'
         '[database]\nurl = "postgresql+psycopg://localhost/apostille"\n'
         '[policy]\nfile = "../p.toml"\n[ledger]\norigin = "log"\nkey_file = "keys/l.pem"\n',
     )
     assert (found.server_host, found.server_port, found.server_rooms) == ("10.0.0.1", 1, ("a.gov.example", "b.gov.example"))
+    assert found.server_components == ("bot.gov.example",)
     assert found.components_secret_file == Path("/etc/s")
     assert (found.components_gate, found.components_rosters) == ("g.gov.example", "r")
     assert (found.components_directory, found.components_trace) == ("d", "t")
