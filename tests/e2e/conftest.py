@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -16,6 +16,8 @@ from rig.installation import DOMAIN, Installation, in_folder
 T = TypeVar("T")
 PASSWORD = "test"
 NAMES = ("asha", "boris", "clara", "dmitri")
+EVERYBODY = '["verified", "remote", "service", "room"]'
+SEALED_POLICY = f'[[rule]]\nname = "sealed"\nfrom = {EVERYBODY}\nto = {EVERYBODY}\nrequire = "omemo"\n'
 OPEN_POLICY = '[[rule]]\nname = "open"\nfrom = ["verified"]\nto = ["verified", "room"]\nrequire = "nothing"\n'
 
 
@@ -33,18 +35,24 @@ class Government:
     @asynccontextmanager
     async def online(self, *names: str) -> AsyncIterator[list[Client]]:
         """Plain clients, online; logged out at the end."""
-        clients = [self.client(*name.split("/")) for name in names]
-        for client in clients:
-            await client.online()
-        try:
+        async with present(*(self.client(*name.split("/")) for name in names)) as clients:
             yield clients
-        finally:
-            for client in clients:
-                await client.offline()
 
     def jid(self, name: str) -> str:
         """A bare JID."""
         return f"{name}@{DOMAIN}"
+
+
+@asynccontextmanager
+async def present(*clients: Client) -> AsyncIterator[list[Client]]:
+    """Clients, online; logged out at the end."""
+    for client in clients:
+        await client.online()
+    try:
+        yield list(clients)
+    finally:
+        for client in clients:
+            await client.offline()
 
 
 def play(act: Callable[[], Awaitable[T]], limit: float = 120.0) -> T:
@@ -57,14 +65,17 @@ def play(act: Callable[[], Awaitable[T]], limit: float = 120.0) -> T:
 
 
 def govern(
-    name: str, policy: str | None = None, people: tuple[str, ...] = NAMES, extra: str = "", components: dict[str, str] | None = None
+    name: str, policy: str | None = None, people: tuple[str, ...] = NAMES, guarded: tuple[str, ...] = (), **server: Any
 ) -> Iterator[Government]:
-    """Set up, and take down, a government; `policy` replaces the default one."""
+    """Set up, and take down, a government; `policy` replaces the default one, `guarded` are components that the settings name."""
     folder = in_folder(name)
-    installation = Installation(folder, extra=extra, components=components)
+    installation = Installation(folder, **server)
     try:
         if policy is not None:
             (installation.home / "policy.toml").write_text(policy)
+        if guarded:
+            text = installation.settings.read_text().replace("[server]", f"[server]\ncomponents = {list(guarded)}")
+            installation.settings.write_text(text)
         installation.prosody.register((one, PASSWORD) for one in people)
         installation.prosody.start()
         installation.import_officials(people)
