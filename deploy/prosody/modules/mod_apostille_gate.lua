@@ -174,9 +174,10 @@ end
 
 -- ---- hooks: what is asked, what is held, what passes ----------------------------------------------------------------
 
--- Sent by this server itself: a room's fan-out, an announcement, a PEP event (docs/explanation/gate.md says what that leaves open).
+-- Sent by this server itself: a room's fan-out, an announcement, a PEP event (docs/explanation/gate.md says what that leaves open),
+-- or mod_s2s's own word, with an origin made up for it, that another server cannot be reached.
 local function is_internal(origin)
-	return origin ~= nil and origin.host ~= nil and hosts[origin.host] == origin;
+	return origin ~= nil and (origin.dummy == true or origin.host ~= nil and hosts[origin.host] == origin);
 end
 
 local is_gate = {};
