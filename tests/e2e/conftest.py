@@ -17,7 +17,7 @@ T = TypeVar("T")
 PASSWORD = "test"
 NAMES = ("asha", "boris", "clara", "dmitri")
 EVERYBODY = '["verified", "remote", "service", "room"]'
-SEALED_POLICY = f'[[rule]]\nname = "sealed"\nfrom = {EVERYBODY}\nto = {EVERYBODY}\nrequire = "omemo"\n'
+SEALED_POLICY = f'[[rule]]\nname = "sealed"\nfrom = {EVERYBODY}\nto = {EVERYBODY}\nrequire = "omemo"\nextras = ["subject"]\n'
 OPEN_POLICY = '[[rule]]\nname = "open"\nfrom = ["verified"]\nto = ["verified", "room"]\nrequire = "nothing"\n'
 
 
