@@ -60,7 +60,8 @@ return function (measure, word)
 				or (node == xmlns_modern..":bundles" and xmlns_modern);
 			if ns and action then
 				local item = asked:get_child("item");
-				local about, identity, ids = "list", "", nil;
+				local about, identity = "list", "";
+				local ids;
 				if lists[node] then
 					local list = item and (item:get_child("list", ns) or item:get_child("devices", ns));
 					ids = list and ids_in(list) or "";

@@ -234,7 +234,7 @@ local function on_iq_arrival(event)
 	return ask_about_devices(event, event.origin.type:find("^s2s") and "remote" or "component", false) or hold(event, false);
 end
 
-if this_host == gate_jid then
+if is_gate[this_host] then
 	-- Only this module asks. An external component may say anything in its host's name, and a question writes to the ledger.
 	local function on_question(event)
 		if event.origin.type ~= "component" or is_internal(event.origin) then return; end
