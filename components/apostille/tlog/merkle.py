@@ -67,26 +67,26 @@ class Frontier:
     hashes: tuple[bytes, ...] = ()
 
     def extended(
-        self, leaves: Iterable[bytes], completed: Callable[[int, bytes], None] | None = None
+        self, leaves: Iterable[bytes], completed: Callable[[int, bytes], None] | None = None, every: int = 1
     ) -> Frontier:
         """The right edge after more leaf hashes.
 
         Args:
             leaves: leaf hashes in order.
             completed: told of each perfect subtree that the new leaves complete, as `(height, hash)`, lower
-                ones first; a leaf itself has height 0.
+                ones first; leaves themselves are not told.
+            every: of which heights it is told: the multiples of this.
         """
         stack, size = list(self.hashes), self.size
+        pop, push = stack.pop, stack.append
         for leaf in leaves:
             node, height, rest = leaf, 0, size
-            if completed:
-                completed(0, node)
             while rest & 1:
-                node = sha256(b"\x01" + stack.pop() + node).digest()
+                node = sha256(b"\x01" + pop() + node).digest()
                 height, rest = height + 1, rest >> 1
-                if completed:
+                if completed and height % every == 0:
                     completed(height, node)
-            stack.append(node)
+            push(node)
             size += 1
         return Frontier(size, tuple(stack))
 

@@ -124,6 +124,7 @@ class Signer:
         """Take a key under a name; raises NoteError when a key may not be called that."""
         self._private = private
         self._verifier = Verifier(name, private.public_key().public_bytes_raw())
+        self._key_id = self._verifier.key_id.to_bytes(4, "big")
 
     @property
     def vkey(self) -> str:
@@ -137,8 +138,7 @@ class Signer:
             NoteError: the text cannot be that of a note.
         """
         expect_text(text)
-        key_id = self._verifier.key_id.to_bytes(4, "big")
-        return f"{_DASH}{self._verifier.name} {encode(key_id + self._private.sign(text.encode()))}\n"
+        return f"{_DASH}{self._verifier.name} {encode(self._key_id + self._private.sign(text.encode()))}\n"
 
 
 def parse(note: str | bytes) -> Note:

@@ -192,14 +192,12 @@ class Edge:
         touched: set[int] = set()
         done: list[Tile] = []
 
-        def completed(height: int, node: bytes) -> None:
-            level, between = divmod(height, HEIGHT)
-            if between:
-                return
+        def put(level: int, nodes: bytes) -> None:
+            """Some more hashes for a row of tiles, as many as the last tile has room for at most."""
             if level == len(rows):
                 rows.append(bytearray())
                 numbers.append(0)
-            rows[level] += node
+            rows[level] += nodes
             touched.add(level)
             if len(rows[level]) == WIDTH * HASH:
                 done.append(Tile(level, numbers[level], bytes(rows[level])))
@@ -207,7 +205,12 @@ class Edge:
                 numbers[level] += 1
                 touched.discard(level)
 
-        frontier = self.frontier.extended(leaves, completed)
+        frontier, start = self.frontier, 0
+        while start < len(leaves):
+            some = leaves[start : start + WIDTH - frontier.size % WIDTH]
+            put(0, b"".join(some))
+            frontier = frontier.extended(some, lambda height, node: put(height // HEIGHT, node), HEIGHT)
+            start += len(some)
         partial = tuple(bytes(data) for data in rows)
         done += [Tile(level, numbers[level], partial[level]) for level in sorted(touched)]
         return Edge(frontier, partial), done
