@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from apostille.ledger.labels import Segment
 from apostille.ledger.rules import Batch, Between, Overtaken
 from apostille.tlog.note import Signer
 from apostille.tlog.tiles import WIDTH, row
@@ -25,12 +26,12 @@ class MemoryView:
     note: bytes = b""
     data: dict[int, bytes] = field(default_factory=dict)
     tiles: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    lookups: set[tuple[str, str, int]] = field(default_factory=set)
+    labels: list[Segment] = field(default_factory=list)
     openings: dict[int, bytes] = field(default_factory=dict)
 
     def copy(self) -> MemoryView:
         return MemoryView(
-            self.note, dict(self.data), dict(self.tiles), set(self.lookups), dict(self.openings)
+            self.note, dict(self.data), dict(self.tiles), list(self.labels), dict(self.openings)
         )
 
     def checkpoint(self) -> str:
@@ -47,21 +48,16 @@ class MemoryView:
     def opening(self, index: int) -> bytes:
         return self.openings.get(index, b"")
 
-    def search(
-        self, conditions: Sequence[tuple[str, str]], between: Between | None
-    ) -> list[tuple[int, bytes, bytes]]:
-        sets = [{i for f, v, i in self.lookups if (f, v) == wanted} for wanted in conditions]
-        if between:
-            sets.append(
-                {i for f, v, i in self.lookups if f == between.field and between.low <= v < between.high}
-            )
+    def search(self, labels: Sequence[bytes], between: Between | None) -> list[tuple[int, bytes, bytes]]:
+        of_time = [one for one in self.labels if not between or (one.until >= between.low and one.since < between.high)]
+        sets = [{place for one in of_time for place in one.places(label)} for label in labels]
         return [(i, self.data[i], self.opening(i)) for i in sorted(set.intersection(*sets)) if i in self.data]
 
     def beyond(self, size: int) -> Iterator[tuple[str, int]]:
         strange = [("entry", i) for i in sorted(self.data)]
         strange += [("opening of entry", i) for i in sorted(self.openings)]
-        strange += [("lookup of entry", i) for i in sorted(i for _, _, i in self.lookups)]
-        yield from (one for one in strange if not 0 <= one[1] < size)
+        strange += [("lookup of entry", i) for one in self.labels for i in replace(one, stop=min(one.stop, size)).astray()]
+        yield from (one for one in strange if not 0 <= one[1] < size or "lookup" in one[0])
         for level, number in sorted(self.tiles):
             if not 0 <= number * WIDTH < row(max(level, 0), size):
                 yield f"tile {level}", number
@@ -90,7 +86,7 @@ class MemoryLog:
                 raise Fault(f"entry {index} is there already")
             after.data[index] = data
         after.tiles |= {(tile.level, tile.number): tile.data for tile in batch.tiles}
-        after.lookups |= set(batch.lookups)
+        after.labels += [batch.labels] if batch.labels else []
         after.openings |= dict(batch.openings)
         after.note = batch.checkpoint.encode()
         self.now = after

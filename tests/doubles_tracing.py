@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from apostille.bootstrap import _LedgerOfGate, _LedgerOfTracing
+from apostille.bootstrap import _LedgerOfGate, _LedgerOfTracing, found_by
 from apostille.gate.rules import judged
 from apostille.ledger.service import Ledger
 from apostille.record import Filed, Judged, Record
@@ -25,7 +25,7 @@ class Archive:
 
     def __init__(self, key: Signer = KEY) -> None:
         self.log = MemoryLog()
-        self.ledger = Ledger(self.log, key)
+        self.ledger = Ledger(self.log, key, reads=found_by)
         self.tracing = Tracing(_LedgerOfTracing(self.ledger), key.vkey, lambda: MADE)
         self._gate = _LedgerOfGate(self.ledger)
 
@@ -38,7 +38,7 @@ class Archive:
         return self.keep((judged(message, Verdict(True, rule="officials"), at, salt), salt))
 
     def file(self, of: int, by: str, id_: str, at: int = NOW) -> int:
-        return self.keep((Filed(at, of, ((by, id_),)), b""))
+        return self.keep((Filed(at, ((of, by, id_),)), b""))
 
 
 def texts(records: Sequence[Record]) -> list[str]:

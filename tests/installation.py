@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from apostille import bootstrap
 from apostille.cli import cli
 from apostille.gate.rules import Outcome
-from apostille.gate.service import Ids
+from apostille.record import FiledId
 from apostille_xep.gate.stanza import Question
 
 SAMPLE = Path(__file__).parents[1] / "deploy" / "sample"
@@ -47,7 +47,7 @@ class Installation:
         policy = self.folder / "policy.toml"
         policy.write_text(policy.read_text("utf-8").replace('stage = "enforce"', f'stage = "{stage}"'), "utf-8")
 
-    def judge(self, *messages: Question, filed: tuple[tuple[int, Ids], ...] = ()) -> list[Outcome]:
+    def judge(self, *messages: Question, filed: tuple[FiledId, ...] = ()) -> list[Outcome]:
         """Let the installation's own gate judge, as `serve` would."""
         settings = bootstrap.settings_at(str(self.settings))
         engine = bootstrap.database(settings)

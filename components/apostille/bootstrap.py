@@ -30,7 +30,7 @@ from apostille.directory.store import SqlRegister
 from apostille.gate.component import GateComponent
 from apostille.gate.processes import GateProcesses
 from apostille.gate.service import Gate
-from apostille.ledger.rules import Between, Entry, Placed
+from apostille.ledger.rules import Between, Entry, Found, Placed
 from apostille.ledger.service import Ledger, Reader
 from apostille.ledger.store import SqlLog
 from apostille.migrations import expect_current
@@ -100,13 +100,17 @@ def ledger_log(path: str | None, vkey: str | None = None) -> tuple[SqlLog, str]:
 
 def ledger(path: str | None) -> Reader:
     """The ledger, to find and to prove."""
-    return Reader(*ledger_log(path))
+    return _reader(*ledger_log(path))
+
+
+def _reader(log_: SqlLog, vkey: str) -> Reader:
+    return Reader(log_, vkey, reads=found_by)
 
 
 def tracing(path: str | None) -> Tracing:
     """The tracing room."""
     log_, vkey = ledger_log(path)
-    return Tracing(_LedgerOfTracing(Reader(log_, vkey)), vkey, lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    return Tracing(_LedgerOfTracing(_reader(log_, vkey)), vkey, lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def signer(settings: Settings) -> Signer:
@@ -140,12 +144,21 @@ class _DirectoryOfPolicy:
         return self._directory.standing(jid, day, time.monotonic())
 
 
+def found_by(data: bytes) -> Found | None:
+    """What an entry is found by; the ledger itself cannot read one."""
+    try:
+        record = records.read(data)
+    except records.Unreadable:
+        return None
+    return Found(records.lookups(record), record.at)
+
+
 class _LedgerOfGate:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def keep(self, kept: Sequence[tuple[records.Record, bytes]]) -> int:
-        return self._ledger.append([Entry(records.write(one), records.lookups(one), salt) for one, salt in kept])
+        return self._ledger.append([Entry(records.write(one), records.lookups(one), salt, one.at) for one, salt in kept])
 
 
 class _LedgerOfTracing:
@@ -159,8 +172,7 @@ class _LedgerOfTracing:
         return self._ledger.find(field, value)
 
     def between(self, sender: str, recipient: str, since: int, until: int) -> Sequence[Placed]:
-        times = Between("at", records.moment(since), records.moment(until))
-        return self._ledger.find_all(("from", sender), ("to", recipient), between=times)
+        return self._ledger.find_all(("from", sender), ("to", recipient), between=Between(since, until))
 
     def prove_many(self, indices: Iterable[int]) -> Sequence[str]:
         return self._ledger.prove_many(indices)

@@ -30,7 +30,7 @@ def _filled(_made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         message(legacy(), id="m2", sender=f"{ANNA}/desk", recipient=BORIS),
     )
     assert [outcome.record for outcome in outcomes] == [0, 1, 2]
-    installation.judge(filed=((0, ((ANNA, "archive-0"),)), (1, ((ANNA, "archive-1"),))))
+    installation.judge(filed=((0, ANNA, "archive-0"), (1, ANNA, "archive-1")))
     return installation.folder
 
 
@@ -42,5 +42,5 @@ def empty(_made: Path, tmp_path: Path) -> Installation:
 
 @pytest.fixture
 def filled(_filled: Path, tmp_path: Path) -> Installation:
-    """With the sample government, under an observing policy, and five entries: m0 (OMEMO), m1 ("hello"), m2 (back), two filings."""
+    """With the sample government, under an observing policy, and four entries: m0 (OMEMO), m1 ("hello"), m2 (back), a filing of two ids."""
     return Installation(Path(shutil.copytree(_filled, tmp_path / "gov")))

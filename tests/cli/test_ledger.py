@@ -25,9 +25,9 @@ def verified(installation: Installation, *more: str | Path) -> list[str]:
 def test_a_ledger_that_nobody_touched_is_whole(filled: Installation) -> None:
     result = filled.run("ledger", "verify")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == "The ledger is whole: 5 entries, every tile and the signed checkpoint fit together.\n"
+    assert result.stdout == "The ledger is whole: 4 entries, every tile and the signed checkpoint fit together.\n"
     assert verified(filled, "--key", filled.vkey()) == []
-    assert json.loads(filled.run("ledger", "verify", "--json").stdout)["entries"] == 5
+    assert json.loads(filled.run("ledger", "verify", "--json").stdout)["entries"] == 4
 
 
 def test_every_flipped_bit_of_an_entry_is_found_where_it_is(filled: Installation) -> None:
@@ -49,7 +49,7 @@ def test_every_flipped_bit_of_an_entry_is_found_where_it_is(filled: Installation
         ("DELETE FROM ledger_tiles", "tile 0/0"),
         ("UPDATE ledger_checkpoints SET note = x'00'", "checkpoint"),
         ("DELETE FROM ledger_checkpoints", "checkpoint"),
-        ("INSERT INTO ledger_entries VALUES (5, x'7b7d')", "entry 5"),
+        ("INSERT INTO ledger_entries VALUES (4, x'7b7d')", "entry 4"),
     ],
 )
 def test_whatever_is_changed_behind_the_ledgers_back_is_found(statement: str, where: str, filled: Installation) -> None:
@@ -66,7 +66,7 @@ def test_a_ledger_cut_back_to_an_earlier_state_is_found_by_a_checkpoint_that_was
     assert verified(filled, "--known", kept) == []
     filled.judge(message(legacy(), id="m9"))
     assert verified(filled, "--known", kept) == []
-    kept.write_text(filled.run("ledger", "checkpoint").stdout.replace("\n6\n", "\n5\n"), encoding="utf-8")
+    kept.write_text(filled.run("ledger", "checkpoint").stdout.replace("\n5\n", "\n4\n"), encoding="utf-8")
     assert verified(filled, "--known", kept) != []
 
 
@@ -89,12 +89,12 @@ def test_a_key_that_is_none_is_refused(key: str, filled: Installation) -> None:
 
 def test_an_export_is_verified_without_settings_and_can_be_added_to(filled: Installation, tmp_path: Path) -> None:
     tiles = tmp_path / "tiles"
-    assert filled.run("ledger", "export", tiles).stdout == f"{tiles}: 5 entries\n"
+    assert filled.run("ledger", "export", tiles).stdout == f"{tiles}: 4 entries\n"
     filled.judge(message(legacy(), id="m9"))
-    assert filled.run("ledger", "export", tiles).stdout == f"{tiles}: 6 entries\n"
+    assert filled.run("ledger", "export", tiles).stdout == f"{tiles}: 5 entries\n"
     result = run("ledger", "verify", "--folder", tiles, "--key", filled.vkey())
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "6 entries" in result.stdout
+    assert "5 entries" in result.stdout
     for path in sorted(tiles.rglob("*")):
         if path.is_file() and "entries" in str(path):
             path.write_bytes(path.read_bytes()[:-1] + b"!")
@@ -125,8 +125,8 @@ def test_an_entry_is_shown_with_a_proof_that_holds(filled: Installation) -> None
 
 
 def test_an_entry_that_is_not_there_is_a_no(filled: Installation) -> None:
-    result = filled.run("ledger", "show", "5")
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "there is no entry 5\n")
+    result = filled.run("ledger", "show", "4")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "there is no entry 4\n")
     assert filled.run("ledger", "show", "--", "-1").exit_code == 2
     assert filled.run("ledger", "show", "x").exit_code == 2
     assert filled.run("ledger", "show", str(2**53)).exit_code == 1
@@ -142,7 +142,7 @@ def test_an_entry_that_was_changed_is_not_shown(filled: Installation) -> None:
 
 def test_checkpoint_and_key_are_what_auditors_keep(filled: Installation) -> None:
     checkpoint = filled.run("ledger", "checkpoint").stdout
-    assert checkpoint.startswith("gov.example/ledger\n5\n")
+    assert checkpoint.startswith("gov.example/ledger\n4\n")
     assert re.fullmatch(r"gov\.example/ledger\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+", filled.vkey())
 
 

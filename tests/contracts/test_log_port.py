@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,8 @@ from sqlalchemy import Engine, LargeBinary, Table, delete, select, text, update
 
 from apostille.database import metadata, open_database
 from apostille.ledger import store
-from apostille.ledger.rules import Batch, Between, Entry, Overtaken
+from apostille.ledger.labels import FOLD, HASH, LABEL, LOOSE, Segment, label
+from apostille.ledger.rules import Batch, Between, Entry, Found, Overtaken
 from apostille.ledger.service import Ledger, Log
 from apostille.ledger.store import SqlLog
 from apostille.ledger.verification import verify
@@ -20,6 +22,7 @@ from apostille.vocabulary import Fault, Reason, Refusal
 from doubles_ledger import MemoryLog, signer
 
 KEY = signer()
+LABELS = label("f", "v") + bytes([0, 0, 0, 1])
 
 
 class Bench(Protocol):
@@ -57,7 +60,7 @@ class MemoryBench:
     def point(self, kind: str, old: int, new: int) -> None:
         now = self.log.now
         if kind == "lookup":
-            now.lookups = {(f, v, new if i == old else i) for f, v, i in now.lookups}
+            now.labels = [replace(one, data=pointed(one.data, old, new)) for one in now.labels]
         else:
             now.openings[new] = now.openings.pop(old)
 
@@ -88,9 +91,19 @@ class SqlBench:
                 connection.execute(table.insert().values(**values, **{blob.name: data}))
 
     def point(self, kind: str, old: int, new: int) -> None:
-        table = store.lookups if kind == "lookup" else store.openings
         with self.engine.begin() as connection:
-            connection.execute(update(table).where(table.c.index == old).values(index=new))
+            if kind == "opening":
+                connection.execute(update(store.openings).where(store.openings.c.index == old).values(index=new))
+                return
+            for first, data in connection.execute(select(store.labels.c.first, store.labels.c.data)):
+                connection.execute(update(store.labels).where(store.labels.c.first == first).values(data=pointed(data, old, new)))
+
+
+def pointed(labels: bytes, old: int, new: int) -> bytes:
+    """The same labels, with those of one entry pointing at another."""
+    parts = [labels[at : at + LABEL] for at in range(0, len(labels), LABEL)]
+    low = {place: place.to_bytes(LABEL - HASH, "big") for place in (old, new)}
+    return b"".join(one[:HASH] + (low[new] if one[HASH:] == low[old] else one[HASH:]) for one in parts)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -106,20 +119,21 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
 def entries(count: int) -> list[Entry]:
     return [
-        Entry(f"entry {n}".encode(), (("from", f"p{n % 3}"), ("to", f"q{n % 2}"), ("at", f"{n:03}")), bytes([n % 251]) * 32)
+        Entry(f"entry {n}".encode(), (("from", f"p{n % 3}"), ("to", f"q{n % 2}"), ("n", f"{n:03}")), bytes([n % 251]) * 32, n)
         for n in range(count)
     ]
 
 
 def test_what_was_appended_is_read_back(bench: Bench) -> None:
-    batch = Batch("", "note", ((0, b"a"), (1, b"")), (Tile(0, 0, b"x" * 64),), (("f", "v", 1),), ((1, b"s" * 32),))
+    batch = Batch("", "note", ((0, b"a"), (1, b"")), (Tile(0, 0, b"x" * 64),), Segment(LOOSE, 0, 2, 5, 6, LABELS), ((1, b"s" * 32),))
     bench.log.append(batch)
     with bench.log.view() as view:
         assert view.checkpoint() == "note"
         assert list(view.entries(0, 9)) == [(0, b"a"), (1, b"")]
         assert (view.tile(0, 0), view.tile(0, 1), view.tile(1, 0)) == (b"x" * 64, b"", b"")
         assert (view.opening(0), view.opening(1)) == (b"", b"s" * 32)
-        assert view.search([("f", "v")], None) == [(1, b"", b"s" * 32)]
+        assert view.search([label("f", "v")], None) == [(1, b"", b"s" * 32)]
+        assert view.search([label("f", "v"), label("f", "w")], None) == []
         assert list(view.beyond(2)) == []
         assert {name for name, _ in view.beyond(0)} == {"entry", "opening of entry", "lookup of entry", "tile 0"}
 
@@ -164,11 +178,46 @@ def test_entries_are_found_by_one_by_several_and_by_a_range(bench: Bench) -> Non
     ledger.append(entries(30))
     assert [one.index for one in ledger.find("from", "p1")] == list(range(1, 30, 3))
     assert [one.index for one in ledger.find_all(("from", "p1"), ("to", "q0"))] == [4, 10, 16, 22, 28]
-    assert [one.index for one in ledger.find_all(("from", "p1"), between=Between("at", "004", "010"))] == [4, 7]
-    assert [one.index for one in ledger.find_all(between=Between("at", "", "002"))] == [0, 1]
     assert ledger.find("from", "nobody") == []
-    found = ledger.find("at", "007")[0]
+    found = ledger.find("n", "007")[0]
     assert (found.data, found.opening) == (b"entry 7", b"\7" * 32)
+
+
+def test_of_another_time_nothing_is_found_and_of_the_asked_one_everything(bench: Bench) -> None:
+    ledger = Ledger(bench.log, KEY)
+    for number in range(9):
+        ledger.append([Entry(b"", (("f", "v"),), b"", number)])
+    for low, high in [(2, 5), (0, 1), (8, 99), (-5, 0), (9, 10), (4, 4)]:
+        assert [one.index for one in ledger.find_all(("f", "v"), between=Between(low, high))] == list(range(9))[max(low, 0) : max(high, 0)]
+
+
+def test_a_search_that_finds_too_much_is_put_right_by_who_can_read(bench: Bench) -> None:
+    ledger = Ledger(bench.log, KEY, reads=lambda data: Found((("f", data.decode()),), len(data)) if data else None)
+    ledger.append([Entry(data, (("f", "v"),), b"", 1) for data in (b"v", b"w", b"")])
+    assert [one.data for one in ledger.find("f", "v")] == [b"v", b""]  # what cannot be read is damage, and must be heard of
+    assert [one.data for one in ledger.find_all(("f", "v"), between=Between(0, 2))] == [b"v", b""]
+    assert [one.data for one in ledger.find_all(("f", "v"), between=Between(0, 1))] == []
+
+
+@pytest.mark.parametrize("size", [1, 100, 5000])
+def test_entries_are_found_before_and_after_their_labels_are_sorted(bench: Bench, size: int) -> None:
+    ledger, count = Ledger(bench.log, KEY), 2 * FOLD + 200
+    some = [Entry(b"%d" % n, (("id", f"i{n}"), ("mod", f"{n % 7}")), b"", n) for n in range(count)]
+    if size == 1:
+        some, count = some[: FOLD + 200], FOLD + 200
+        ledger.append(some[: FOLD - 100])
+        for one in some[FOLD - 100 :]:
+            ledger.append([one])
+    else:
+        for first in range(0, count, size):
+            ledger.append(some[first : first + size])
+    for wanted in (0, 1, 255, FOLD - 1, FOLD, FOLD + 1, count - 1):
+        assert [one.index for one in ledger.find("id", f"i{wanted}")] == [wanted]
+    assert ledger.find("id", f"i{count}") == []
+    assert [one.index for one in ledger.find("mod", "3")] == list(range(3, count, 7))
+    narrow = Between(FOLD - 3, FOLD + 4)
+    assert {n for n in range(FOLD - 3, FOLD + 4) if n % 7 == 3} <= {one.index for one in ledger.find_all(("mod", "3"), between=narrow)}
+    assert verify(bench.log, KEY.vkey) == []
 
 
 def test_two_writers_do_not_both_append(bench: Bench) -> None:
@@ -211,8 +260,9 @@ def test_every_missing_row_and_every_row_too_many_is_found_and_located(bench: Be
     assert verify(bench.log, KEY.vkey) == []
 
 
-@pytest.mark.parametrize("kind", ["lookup", "opening"])
-@pytest.mark.parametrize("nowhere", [7, -1, 2**40])
+@pytest.mark.parametrize(
+    ("kind", "nowhere"), [("lookup", 7), ("lookup", 2**32 - 1), ("opening", 7), ("opening", -1), ("opening", 2**40)]
+)
 def test_a_lookup_or_opening_that_points_nowhere_is_found(bench: Bench, kind: str, nowhere: int) -> None:
     Ledger(bench.log, KEY).append(entries(7))
     bench.point(kind, 3, nowhere)
@@ -234,7 +284,7 @@ def test_rows_of_a_wrong_type_are_damage_and_no_traceback(tmp_path: Path) -> Non
     Ledger(SqlLog(engine), KEY).append(entries(3))
     with engine.begin() as connection:
         connection.execute(text("UPDATE ledger_entries SET data = 'text' WHERE \"index\" = 1"))
-        connection.execute(text("UPDATE ledger_lookups SET \"index\" = 'x' WHERE value = 'p2'"))
+        connection.execute(text("UPDATE ledger_labels SET stop = 'x'"))
         connection.execute(text("INSERT INTO ledger_tiles VALUES (0, 'x', 'y')"))
     found = {one.where for one in verify(SqlLog(engine), KEY.vkey)}
     assert found == {"entry 1", "lookup of entry -1", "tile 0/-1"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,14 +13,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apostille.gate.rules import judged
-from apostille.record import Body, Encrypted, Filed, Judged, Record, Unreadable, commitment, lookups, moment, read, resource_mark, write
+from apostille.record import (
+    Body,
+    Encrypted,
+    Filed,
+    FiledId,
+    Judged,
+    Record,
+    Unreadable,
+    commitment,
+    filings,
+    lookups,
+    neighbourhood,
+    read,
+    resource_mark,
+    write,
+)
 from apostille.tlog.tiles import ENTRY_LIMIT
 from apostille.vocabulary import Verdict
 from messages import LEGACY, body, child, encrypted, keys, legacy, message, sha256
 
 numbers = st.integers(-(2**53), 2**53)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-filed = st.builds(Filed, at=numbers, of=numbers, ids=st.lists(st.tuples(texts, texts), max_size=3).map(tuple))
+filed = st.builds(Filed, at=numbers, ids=st.lists(st.tuples(numbers, texts, texts), max_size=3).map(tuple))
 envelopes = st.builds(
     Encrypted, namespace=texts, digest=texts, sid=numbers, payload=numbers, devices=st.lists(numbers, max_size=4).map(tuple)
 )
@@ -62,7 +79,7 @@ def test_what_is_written_is_read_back(record: Record) -> None:
     assert read(write(record)) == record
 
 
-@given(messages)
+@given(filed | messages)
 def test_the_same_facts_are_the_same_bytes_in_the_canonical_form(record: Record) -> None:
     entry = write(record)
     again = json.dumps(json.loads(entry), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -71,7 +88,9 @@ def test_the_same_facts_are_the_same_bytes_in_the_canonical_form(record: Record)
 
 def test_an_entry_looks_like_this_for_ever() -> None:
     assert write(KEPT) == WRITTEN
-    assert write(Filed(2, 0, (("anna@gov.example", "a1"),))) == b'{"at":2,"ids":[["anna@gov.example","a1"]],"kind":"filed","of":0,"v":1}'
+    assert write(Filed(2, ((0, "anna@gov.example", "a1"), (1, "b", "c")))) == (
+        b'{"at":2,"ids":[[0,"anna@gov.example","a1"],[1,"b","c"]],"kind":"filed","v":1}'
+    )
 
 
 @given(st.binary(max_size=200))
@@ -133,7 +152,12 @@ def test_a_field_of_another_type_is_unreadable(name: str, value: Any) -> None:
         WRITTEN.replace(b'"m1"', b'"m1","more":1'),
         WRITTEN.replace(b'"m1"', b'"m1","id":"m1"'),
         b"[" * 100_000,
-        b'{"v":1,"kind":"filed","at":1,"of":' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"at":1,"ids":' + b"[" * 900 + b"]" * 900 + b',"kind":"filed","v":1}',
+        b'{"at":1,"ids":["abc"],"kind":"filed","v":1}',
+        b'{"at":1,"ids":[[true,"a","b"]],"kind":"filed","v":1}',
+        b'{"at":1,"ids":[[1,"a","b","c"]],"kind":"filed","v":1}',
+        b'{"at":1,"ids":[["1","a","b"]],"kind":"filed","v":1}',
+        b'{"at":1,"ids":{},"kind":"filed","v":1}',
         b"null",
         b"[]",
         b"{}",
@@ -166,13 +190,37 @@ def test_nothing_of_a_text_is_in_its_record() -> None:
 
 def test_a_message_is_found_by_who_when_and_its_own_ids() -> None:
     found = dict(lookups(KEPT))
-    assert found == {"from": "анна@gov.example", "to": "boris@gov.example", "at": "001795000000123", "id": "m1"}
-    assert dict(lookups(Filed(2, 40, (("anna@gov.example", "a1"),)))) == {"stanza-id": "a1", "of": "40"}
+    assert found == {"from": "анна@gov.example", "to": "boris@gov.example", "id": "m1"}
+    assert [pair for pair in lookups(replace(KEPT, origin_id="o1")) if pair[0] == "id"] == [("id", "m1"), ("id", "o1")]
+    assert [pair for pair in lookups(replace(KEPT, origin_id="m1")) if pair[0] == "id"] == [("id", "m1")]
+    assert [pair for pair in lookups(replace(KEPT, id="", origin_id="o1")) if pair[0] == "id"] == [("id", "o1")]
+    assert [pair for pair in lookups(replace(KEPT, id="")) if pair[0] == "id"] == []
 
 
-@given(st.lists(st.integers(0, 10**15 - 1), min_size=2, max_size=5))
-def test_times_are_in_order_as_text(times: list[int]) -> None:
-    assert sorted(map(moment, times)) == list(map(moment, sorted(times)))
+@given(filed)
+def test_archive_ids_are_found_by_id_and_near_the_place_of_their_message(record: Filed) -> None:
+    found = lookups(record)
+    assert {value for field, value in found if field == "id"} == {id_ for _, _, id_ in record.ids}
+    assert {value for field, value in found if field == "of"} == {neighbourhood(of) for of, _, _ in record.ids}
+
+
+# ---- archive ids in as few entries as can hold them ---------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(numbers, texts, st.builds(lambda part, times: part * times, texts, st.integers(0, 900))), max_size=20))
+def test_archive_ids_are_kept_in_order_in_entries_that_fit(ids: list[FiledId]) -> None:
+    found = list(filings(7, ids))
+    assert [one for record in found for one in record.ids] == ids
+    assert all(len(write(record)) <= ENTRY_LIMIT or len(record.ids) == 1 for record in found)
+    for record, following in pairwise(found):  # no entry ends early
+        assert len(write(replace(record, ids=(*record.ids, following.ids[0])))) > ENTRY_LIMIT
+
+
+def test_the_archive_ids_of_many_messages_are_one_entry_and_the_next_begins_where_it_is_full() -> None:
+    ids = [(number, "anna@gov.example", f"{number:024}") for number in range(3000)]
+    assert [len(record.ids) for record in filings(1, ids[:200])] == [200]
+    assert len(list(filings(1, ids))) == 3
+    assert list(filings(1, [])) == []
 
 
 def test_of_a_resource_only_a_mark_is_kept() -> None:

@@ -42,7 +42,7 @@ def test_what_passes_is_kept_and_answered_with_its_place() -> None:
 
 def test_a_batch_is_one_durable_step() -> None:
     ledger = MemoryLedger()
-    gate(ledger).judge(batch("a", "refused", "b", "empty", "c"), [(7, ((ANNA, "s1"),))])
+    gate(ledger).judge(batch("a", "refused", "b", "empty", "c"), [(7, ANNA, "s1")])
     assert len(ledger.steps) == 1
 
 
@@ -64,15 +64,17 @@ def test_where_nothing_is_to_be_kept_the_ledger_is_left_alone() -> None:
 
 def test_archive_ids_are_kept_before_the_messages_and_places_count_them() -> None:
     ledger = MemoryLedger(first=10)
-    (outcome,) = gate(ledger).judge(batch("a"), [(7, ((ANNA, "s1"),)), (8, ((BORIS, "s2"),))])
-    assert ledger.records[:2] == [Filed(NOW, 7, ((ANNA, "s1"),)), Filed(NOW, 8, ((BORIS, "s2"),))]
-    assert outcome.record == 12
+    (outcome,) = gate(ledger).judge(batch("a"), [(7, ANNA, "s1"), (8, BORIS, "s2")])
+    assert ledger.records[0] == Filed(NOW, ((7, ANNA, "s1"), (8, BORIS, "s2")))
+    assert outcome.record == 11
+    (outcome,) = gate(ledger).judge(batch("b"), [(7, ANNA, "s" * 60_000), (8, BORIS, "s" * 60_000)])
+    assert outcome.record == 14
 
 
 def test_archive_ids_alone_are_kept() -> None:
     ledger = MemoryLedger()
-    assert gate(ledger).judge([], [(7, ((ANNA, "s1"),))]) == []
-    assert ledger.kept == [(Filed(NOW, 7, ((ANNA, "s1"),)), b"")]
+    assert gate(ledger).judge([], [(7, ANNA, "s1")]) == []
+    assert ledger.kept == [(Filed(NOW, ((7, ANNA, "s1"),)), b"")]
 
 
 def test_only_a_readable_body_is_salted_each_with_its_own_salt() -> None:
@@ -121,14 +123,14 @@ def test_when_the_ledger_fails_nothing_is_answered_and_the_next_batch_is_judged_
 def test_when_the_policy_fails_nothing_is_kept() -> None:
     ledger = MemoryLedger()
     with pytest.raises(Fault):
-        Gate(FallenPolicy(), ledger, Clock(), salts()).judge(batch("a"), [(7, ((ANNA, "s1"),))])
+        Gate(FallenPolicy(), ledger, Clock(), salts()).judge(batch("a"), [(7, ANNA, "s1")])
     assert ledger.steps == []
 
 
 @given(st.lists(st.sampled_from(["a", "refused", "empty", "observed", "warned"]), max_size=20), st.integers(0, 3))
 def test_each_place_holds_the_record_of_its_message(names: list[str], reports: int) -> None:
     ledger = MemoryLedger(first=100)
-    outcomes = gate(ledger).judge(batch(*names), [(number, ((ANNA, "s"),)) for number in range(reports)])
+    outcomes = gate(ledger).judge(batch(*names), [(number, ANNA, "s") for number in range(reports)])
     assert len(outcomes) == len(names)
     for name, outcome in zip(names, outcomes, strict=True):
         assert (outcome.record is not None) is (name not in {"refused", "empty"})

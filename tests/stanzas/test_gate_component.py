@@ -101,7 +101,7 @@ def test_verdicts_answer_the_questions_in_order() -> None:
 def test_archive_ids_are_kept_and_answered_by_an_empty_verdict() -> None:
     ledger = MemoryLedger()
     assert answer("<archived record='40'><by jid='anna@gov.example' id='s1'/></archived>", ledger) == result("")
-    assert ledger.records == [Filed(NOW, 40, (("anna@gov.example", "s1"),))]
+    assert ledger.records == [Filed(NOW, ((40, "anna@gov.example", "s1"),))]
 
 
 @pytest.mark.parametrize("asker", ["evil.example", "anna@gov.example", "gov.example/x", "gov.example.evil", "gate.gov.example", ""])

@@ -10,11 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from apostille.gate.rules import Outcome, judged, notice_due
-from apostille.record import Filed, Record
+from apostille.record import FiledId, Record, filings
 from apostille.vocabulary import Message, Terms, Verdict, bare
-
-Filing = tuple[int, str, str]
-"""An archive's id for a message: (place of the message's record, archive's bare JID, stanza-id)."""
 
 _NOTICES_REMEMBERED = 10_000
 
@@ -54,17 +51,17 @@ class Gate:
         self._salt = salt
         self._noticed: dict[tuple[str, str], int] = {}
 
-    def judge(self, messages: Sequence[Message], filed: Sequence[Filing] = ()) -> list[Outcome]:
+    def judge(self, messages: Sequence[Message], filed: Sequence[FiledId] = ()) -> list[Outcome]:
         """One outcome per message, in order, after everything that passes and must be kept is in the ledger.
 
-        `filed` are archive ids of earlier messages.
+        `filed` are archive ids of earlier messages: (place of the record, archive's bare JID, id).
 
         Raises:
             whatever the ledger raises when it cannot keep the batch: then nothing of it may be delivered.
         """
         now = self._clock()
         verdicts = [self._policy.judge(message) for message in messages]
-        kept: list[tuple[Record, bytes]] = [(Filed(now, of, ((by, id_),)), b"") for of, by, id_ in filed]
+        kept: list[tuple[Record, bytes]] = [(record, b"") for record in filings(now, filed)]
         places: list[int | None] = []
         for message, verdict in zip(messages, verdicts, strict=True):
             if verdict.passes and verdict.recorded:

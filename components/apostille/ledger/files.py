@@ -118,9 +118,7 @@ class FolderView:
         """Never exported."""
         return b""
 
-    def search(
-        self, conditions: Sequence[tuple[str, str]], between: Between | None  # noqa: ARG002
-    ) -> list[tuple[int, bytes, bytes]]:
+    def search(self, labels: Sequence[bytes], between: Between | None) -> list[tuple[int, bytes, bytes]]:  # noqa: ARG002
         """Lookups are never exported, so nothing can be searched."""
         raise Refusal(Reason.UNAVAILABLE, "an exported ledger has no lookups")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from typing import NamedTuple, Protocol
 
+from apostille.ledger.labels import LOOSE, Segment, label, packed
 from apostille.tlog.checkpoint import Checkpoint
 from apostille.tlog.merkle import leaf_hash
 from apostille.tlog.tiles import ENTRY_LIMIT, Edge, Tile
@@ -19,12 +20,10 @@ SALT = 32
 """Bytes of an opening, where there is one."""
 FIELD_LIMIT = 64
 """Characters of the longest field name."""
-VALUE_LIMIT = 1024
-"""UTF-8 bytes of the longest value that is stored as it is; of a longer one, `term` stores a hash."""
+_TIMES = 1 << 62
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One thing to be recorded.
 
     Attributes:
@@ -32,24 +31,27 @@ class Entry:
         lookups: (field, value) pairs to find it by later. The tree does not vouch for them.
         opening: a secret salt of 32 bytes that is kept beside the tree and never in it; empty when there is
             none.
-
-    Raises:
-        Refusal: (malformed) the data is too long, the opening has another length, a field is empty or longer
-        than 64
-            characters, or a field or value holds what no database keeps (NUL, lone surrogates).
+        at: its time, to search by.
     """
 
     data: bytes
     lookups: tuple[tuple[str, str], ...] = ()
     opening: bytes = b""
+    at: int = 0
 
-    def __post_init__(self) -> None:
-        if len(self.data) > ENTRY_LIMIT:
-            raise Refusal(Reason.MALFORMED, f"an entry of {len(self.data)} bytes; at most {ENTRY_LIMIT} fit")
-        if len(self.opening) not in (0, SALT):
-            raise Refusal(Reason.MALFORMED, f"an opening of {len(self.opening)} bytes; it has {SALT} or none")
-        for field, value in self.lookups:
-            expect_lookup(field, value)
+
+class Found(NamedTuple):
+    """What an entry is found by, as somebody says who can read it."""
+
+    lookups: tuple[tuple[str, str], ...]
+    at: int
+
+
+class Reads(Protocol):
+    """Reads entries, which the ledger cannot."""
+
+    def __call__(self, data: bytes) -> Found | None:
+        """What the entry is found by; None if it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +84,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """A search for values from `low` up to, not including, `high`, by code point.
+    """A search among the entries of a time: from `low` up to, not including, `high`."""
 
-    Times in ISO 8601, all in UTC and with the same digits, are in order by code point.
-    """
-
-    field: str
-    low: str
-    high: str
+    low: int
+    high: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ class Batch:
         checkpoint: the signed note that takes its place.
         entries: (index, sealed data), in order.
         tiles: new tiles, and rewritten ones of the right edge.
-        lookups: (field, term, index).
+        labels: how the entries are found; None if there are none.
         openings: (index, salt).
     """
 
@@ -109,7 +107,7 @@ class Batch:
     checkpoint: str
     entries: tuple[tuple[int, bytes], ...] = ()
     tiles: tuple[Tile, ...] = ()
-    lookups: tuple[tuple[str, str, int], ...] = ()
+    labels: Segment | None = None
     openings: tuple[tuple[int, bytes], ...] = ()
 
 
@@ -134,42 +132,70 @@ class Head:
         return Checkpoint(origin, self.edge.size, self.edge.frontier.root())
 
 
-def expect_lookup(field: str, value: str) -> None:
-    """Check that a field and a value can be stored and searched for.
+def expect(entries: Sequence[Entry]) -> None:
+    """Check that entries can be stored; whether their lookups can, `placed` says.
 
     Raises:
-        Refusal: (malformed) they cannot.
+        Refusal: (malformed) there is none, the data of one is too long, its opening has another length, or its time is none.
     """
-    if not 0 < len(field) <= FIELD_LIMIT or "\0" in field + value:
+    if not entries:
+        raise Refusal(Reason.MALFORMED, "there is nothing to record")
+    for data, _, opening, at in entries:
+        if len(data) > ENTRY_LIMIT:
+            raise Refusal(Reason.MALFORMED, f"an entry of {len(data)} bytes; at most {ENTRY_LIMIT} fit")
+        if opening and len(opening) != SALT:
+            raise Refusal(Reason.MALFORMED, f"an opening of {len(opening)} bytes; it has {SALT} or none")
+        if not -_TIMES < at < _TIMES:
+            raise Refusal(Reason.MALFORMED, "a time that is none")
+
+
+def expect_lookup(field: str, value: str) -> bytes:
+    """The label of a field and a value.
+
+    Raises:
+        Refusal: (malformed) the field is empty, longer than 64 characters or holds NUL, or they are no Unicode text.
+    """
+    if not 0 < len(field) <= FIELD_LIMIT or "\0" in field:
         raise Refusal(Reason.MALFORMED, "a lookup has a field of 1 to 64 characters, and no NUL")
     try:
-        (field + value).encode()
+        return label(field, value)
     except UnicodeEncodeError:
-        raise Refusal(Reason.MALFORMED, "a lookup is Unicode text") from None
+        raise _no_text() from None
 
 
-def term(value: str) -> str:
-    """What is stored and searched for: the value itself, or its hash when it is too long for an index.
-
-    Senders choose message ids, and an index row of PostgreSQL ends at 2,704 bytes.
-    """
-    raw = value.encode()
-    return value if len(raw) <= VALUE_LIMIT else f"sha256:{sha256(raw).hexdigest()}"
+def _no_text() -> Refusal:
+    return Refusal(Reason.MALFORMED, "a lookup is Unicode text")
 
 
 def placed(entries: Sequence[Entry], sealed: Sequence[bytes], edge: Edge) -> tuple[Edge, Batch]:
-    """What appending does to the tree and to storage; the batch still lacks its two checkpoints."""
+    """What appending does to the tree and to storage; the batch still lacks its two checkpoints.
+
+    Raises:
+        Refusal: (malformed) an entry cannot be found by one of its lookups.
+    """
     grown, tiles = edge.grown([leaf_hash(data) for data in sealed])
     first = edge.size
+    times = [entry.at for entry in entries]
     return grown, Batch(
         replaces="",
         checkpoint="",
         entries=tuple(enumerate(sealed, first)),
         tiles=tuple(tiles),
-        lookups=tuple(
-            (field, value, index)
-            for index, entry in enumerate(entries, first)
-            for field, value in dict.fromkeys((field, term(value)) for field, value in entry.lookups)
-        ),
+        labels=Segment(LOOSE, first, grown.size, min(times), max(times), _labels(entries, first)),
         openings=tuple((index, entry.opening) for index, entry in enumerate(entries, first) if entry.opening),
     )
+
+
+def _labels(entries: Sequence[Entry], first: int) -> bytes:
+    try:
+        data, fields = packed([entry.lookups for entry in entries], first)
+    except UnicodeEncodeError:
+        raise _no_text() from None
+    for field in fields:
+        expect_lookup(field, "")
+    return data
+
+
+def fits(found: Found, lookups: Sequence[tuple[str, str]], between: Between | None) -> bool:
+    """Whether an entry is what was searched for."""
+    return (between is None or between.low <= found.at < between.high) and all(one in found.lookups for one in lookups)

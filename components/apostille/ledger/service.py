@@ -13,7 +13,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import Protocol
 
-from apostille.ledger.rules import Batch, Between, Entry, Head, Overtaken, Placed, expect_lookup, placed, term
+from apostille.ledger.rules import Batch, Between, Entry, Head, Overtaken, Placed, Reads, expect, expect_lookup, fits, placed
 from apostille.tlog.checkpoint import Checkpoint, CheckpointError, verified
 from apostille.tlog.merkle import ProofError, inclusion, leaf_hash, verify_inclusion
 from apostille.tlog.note import NoteError, Verifier
@@ -37,10 +37,11 @@ class View(Protocol):
     def opening(self, index: int) -> bytes:
         """The salt beside an entry; empty when there is none."""
 
-    def search(
-        self, conditions: Sequence[tuple[str, str]], between: Between | None
-    ) -> list[tuple[int, bytes, bytes]]:
-        """(index, sealed data, salt) of the entries that have all these lookups, in order."""
+    def search(self, labels: Sequence[bytes], between: Between | None) -> list[tuple[int, bytes, bytes]]:
+        """(index, sealed data, salt) of the entries with all these labels, in order.
+
+        With `between`, entries may be left out that belong to another time, and need not be.
+        """
 
     def beyond(self, size: int) -> Iterator[tuple[str, int]]:
         """What belongs to no log of `size` entries: (`entry`, index), ..., (`tile <level>`, number)."""
@@ -97,8 +98,8 @@ class Unsealed:
 class Reader:
     """Finds entries and proves them, against the newest checkpoint that the log's key signed."""
 
-    def __init__(self, log: Log, vkey: str, seal: Seal | None = None) -> None:
-        """Read `log`, trusting `vkey`.
+    def __init__(self, log: Log, vkey: str, seal: Seal | None = None, reads: Reads | None = None) -> None:
+        """Read `log`, trusting `vkey`. Only with `reads` are searches exact; else they can find more than was asked for.
 
         Raises:
             NoteError: the verifier key is misspelled.
@@ -106,6 +107,7 @@ class Reader:
         self._log = log
         self._verifier = Verifier.parse(vkey)
         self._seal: Seal = seal or Unsealed()
+        self._reads = reads
 
     def checkpoint(self) -> str:
         """The newest signed checkpoint, after its signature was checked.
@@ -130,20 +132,22 @@ class Reader:
         return self.find_all((field, value))
 
     def find_all(self, *conditions: tuple[str, str], between: Between | None = None) -> list[Placed]:
-        """All entries that have every one of these lookups and, if asked, one in a range; in order.
+        """All entries that have every one of these lookups and, if asked, belong to a time; in order.
 
         Raises:
             Refusal: (malformed) nothing was asked, or a field or value is none.
         """
-        if not conditions and between is None:
+        if not conditions:
             raise Refusal(Reason.MALFORMED, "a search needs at least one condition")
-        for field, value in conditions:
-            expect_lookup(field, value)
-        if between:
-            expect_lookup(between.field, between.low + between.high)
-        terms = [(field, term(value)) for field, value in conditions]
+        labels = [expect_lookup(field, value) for field, value in conditions]
         with self._log.view() as view:
-            return [self._placed(*found) for found in view.search(terms, between)]
+            candidates = [self._placed(*found) for found in view.search(labels, between)]
+        return [one for one in candidates if self._fits(one.data, conditions, between)]
+
+    def _fits(self, data: bytes, conditions: Sequence[tuple[str, str]], between: Between | None) -> bool:
+        """Whether an entry is what was asked for; one that cannot be read is, so that damage is heard of."""
+        found = self._reads(data) if self._reads else None
+        return found is None or fits(found, conditions, between)
 
     def prove(self, index: int) -> str:
         """The proof that the newest checkpoint contains the entry, as C2SP tlog-proof text.
@@ -190,14 +194,14 @@ class Reader:
 class Ledger(Reader):
     """The one writer of a log. Its methods may be called from several threads."""
 
-    def __init__(self, log: Log, signer: Signer, seal: Seal | None = None) -> None:
+    def __init__(self, log: Log, signer: Signer, seal: Seal | None = None, reads: Reads | None = None) -> None:
         """Open the log, or begin an empty one.
 
         Raises:
             Fault: what is stored does not lead to the checkpoint that this key signed.
             NoteError: the signer's verifier key is misspelled.
         """
-        super().__init__(log, signer.vkey, seal)
+        super().__init__(log, signer.vkey, seal, reads)
         self._signer = signer
         self._lock = Lock()
         self._head: Head | None = self._load()
@@ -216,8 +220,7 @@ class Ledger(Reader):
             to the
                 ledger before its next append: look them up before recording them again.
         """
-        if not entries:
-            raise Refusal(Reason.MALFORMED, "there is nothing to record")
+        expect(entries)
         with self._lock:
             head = self._head or self._load()
             first = head.edge.size

@@ -109,9 +109,9 @@ def judge(item: Item, vkeys: Sequence[str], claim: Claim = Claim()) -> Finding:
     for exhibit in item.filed:
         _, _, filed, more = _check(exhibit, vkeys)
         faults += more
-        if isinstance(filed, Filed) and filed.of == index:
-            ids += filed.ids
-        elif not more:
+        mine = [(by, id_) for of, by, id_ in filed.ids if of == index] if isinstance(filed, Filed) else []
+        ids += mine
+        if not mine and not more:
             faults.append("an archive id that was filed for another message")
     if faults:
         return Finding(False, faults=tuple(faults))

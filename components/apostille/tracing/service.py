@@ -58,12 +58,15 @@ class Tracing:
         """The messages known under an id: an archive's stanza-id (sender's, recipient's or room's), origin-id or message id."""
         if not stanza_id:
             raise Refusal(Reason.MALFORMED, "an empty id finds nothing")
-        places = {placed.index: placed for name in ("id", "origin-id") for placed in self._ledger.find(name, stanza_id)}
-        for filed in self._ledger.find("stanza-id", stanza_id):
-            record = _record(filed)
-            if isinstance(record, Filed):
+        places: dict[int, Placed] = {}
+        for placed in self._ledger.find("id", stanza_id):
+            record = _record(placed)
+            if isinstance(record, Judged):
+                places[placed.index] = placed
+                continue
+            for of in {of for of, _, id_ in record.ids if id_ == stanza_id}:
                 with suppress(Refusal):  # filed for a place that is none: it must not hide the others
-                    places[record.of] = self._ledger.entry(record.of)
+                    places[of] = self._ledger.entry(of)
         return self._bundle([places[index] for index in sorted(places)], {"stanza-id": stanza_id})
 
     def between(self, one: str, other: str, since: int, until: int) -> Bundle:
@@ -75,8 +78,11 @@ class Tracing:
 
     def _bundle(self, found: Sequence[Placed], question: dict[str, str]) -> Bundle:
         messages = [placed for placed in found if isinstance(_record(placed), Judged)]
-        filed = [self._ledger.find("of", str(placed.index)) for placed in messages]
-        everything = [placed.index for placed in messages] + [one.index for group in filed for one in group]
+        near: dict[str, list[tuple[Placed, frozenset[int]]]] = {}
+        for where in dict.fromkeys(records.neighbourhood(placed.index) for placed in messages):
+            near[where] = [(one, _filed(one)) for one in self._ledger.find("of", where)]
+        filed = [[one for one, of in near[records.neighbourhood(placed.index)] if placed.index in of] for placed in messages]
+        everything = sorted({one.index for group in (messages, *filed) for one in group})
         proofs = dict(zip(everything, self._ledger.prove_many(everything), strict=True))
         items = tuple(
             Item(
@@ -87,6 +93,12 @@ class Tracing:
             for placed, group in zip(messages, filed, strict=True)
         )
         return Bundle(self._vkey, question, items, self._now())
+
+
+def _filed(placed: Placed) -> frozenset[int]:
+    """The places of the messages whose archive ids an entry holds."""
+    record = _record(placed)
+    return frozenset(of for of, _, _ in record.ids) if isinstance(record, Filed) else frozenset()
 
 
 def _record(placed: Placed) -> records.Record:

@@ -32,12 +32,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("index", name=op.f("pk_ledger_entries")),
     )
     op.create_table(
-        "ledger_lookups",
-        sa.Column("field", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
-        sa.Column("index", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("field", "value", "index", name=op.f("pk_ledger_lookups")),
-        sqlite_with_rowid=False,
+        "ledger_labels",
+        sa.Column("part", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("first", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("stop", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("part", "first", name=op.f("pk_ledger_labels")),
     )
     op.create_table(
         "ledger_openings",
@@ -109,7 +111,7 @@ def downgrade() -> None:
     op.drop_table("rosters_applied")
     op.drop_table("ledger_tiles")
     op.drop_table("ledger_openings")
-    op.drop_table("ledger_lookups")
+    op.drop_table("ledger_labels")
     op.drop_table("ledger_entries")
     op.drop_table("ledger_checkpoints")
     op.drop_table("directory_revision")
