@@ -89,7 +89,37 @@ class Filed:
     kind: str = field(default="filed", init=False)
 
 
-Record = Judged | Filed
+@dataclass(frozen=True, slots=True)
+class DevicesChanged:
+    """A change to the OMEMO devices of an account that the gate let through.
+
+    Attributes:
+        at: Unix time in milliseconds at which the gate judged it.
+        owner: bare JID of the account.
+        resource: as in `Judged`, of the session that changed it.
+        flow: as in `Judged`.
+        action: publish, retract, delete, purge, configure (XEP-0060).
+        namespace: of the OMEMO version.
+        subject: `list` (of devices) or `bundle` (the keys of one).
+        devices: ids in the list as published, or the id of the bundle's device.
+        identity: public identity key of a published bundle, hex; empty elsewhere.
+        policy: name of the rule that let it through.
+    """
+
+    at: int
+    owner: str
+    resource: str
+    flow: str
+    action: str
+    namespace: str
+    subject: str
+    devices: tuple[int, ...]
+    identity: str = ""
+    policy: str = ""
+    kind: str = field(default="devices", init=False)
+
+
+Record = Judged | Filed | DevicesChanged
 
 
 def commitment(salt: bytes, body_sha256: str) -> str:
@@ -127,6 +157,8 @@ def lookups(record: Record) -> tuple[tuple[str, str], ...]:
     if isinstance(record, Filed):
         near = dict.fromkeys([of // NEIGHBOURS for of, _, _ in record.ids])
         return *[("id", id_) for _, _, id_ in record.ids], *[("of", str(one)) for one in near]
+    if isinstance(record, DevicesChanged):
+        return (("devices-of", record.owner),)
     parties = ("from", record.sender), ("to", record.recipient)
     own, origin = record.id, record.origin_id
     if own and origin and own != origin:
@@ -156,6 +188,8 @@ def write(record: Record) -> bytes:
     """The entry's bytes: what `json` would write with sorted keys and no white space, in a fraction of the time."""
     if isinstance(record, Filed):
         return f'{{"at":{record.at},"ids":[{",".join(map(_filed_id, record.ids))}],"kind":"filed","v":{VERSION}}}'.encode()
+    if isinstance(record, DevicesChanged):
+        return _write_change(record)
     bodies = encrypted = ""
     for body in record.bodies:
         bodies += f'{{"commitment":{_written(body.commitment)},"length":{body.length}}},'
@@ -180,7 +214,19 @@ def write(record: Record) -> bytes:
     ).encode()
 
 
+def _write_change(record: DevicesChanged) -> bytes:
+    identity = f'"identity":{_written(record.identity)},' if record.identity else ""
+    return (
+        f'{{"action":{_often(record.action)},"at":{record.at},"devices":[{_devices(record.devices)}],"flow":{_often(record.flow)},'
+        f'"from":{_often(record.owner)},{identity}"kind":"devices","ns":{_often(record.namespace)},"policy":{_often(record.policy)},'
+        f'"resource":{_often(record.resource)},"subject":{_often(record.subject)},"v":{VERSION}}}'
+    ).encode()
+
+
 def _well_typed(record: Record) -> bool:
+    if isinstance(record, DevicesChanged):
+        words = record.owner, record.resource, record.flow, record.action, record.namespace, record.subject
+        return _numbers(record.at, *record.devices) and _texts(*words, record.identity, record.policy)
     if isinstance(record, Filed):
         return _numbers(record.at) and all(len(one) == 3 and _numbers(one[0]) and _texts(*one[1:]) for one in record.ids)
     return (
@@ -212,6 +258,19 @@ def read(entry: bytes) -> Record:
             raise Unreadable(f"entry of version {shape['v']!r}; this program reads version {VERSION}")
         if shape["kind"] == "filed":
             record: Record = Filed(shape["at"], tuple(tuple(one) for one in shape["ids"]))
+        elif shape["kind"] == "devices":
+            record = DevicesChanged(
+                at=shape["at"],
+                owner=shape["from"],
+                resource=shape["resource"],
+                flow=shape["flow"],
+                action=shape["action"],
+                namespace=shape["ns"],
+                subject=shape["subject"],
+                devices=tuple(shape["devices"]),
+                identity=shape.get("identity", ""),
+                policy=shape["policy"],
+            )
         elif shape["kind"] == "judged":
             record = Judged(
                 at=shape["at"],

@@ -23,7 +23,9 @@ from apostille.xmpp import STANZA_ERRORS, Component
 from apostille_xep.gate.plugin import Gate as WirePlugin
 from apostille_xep.gate.stanza import (
     ASK,
+    Announced,
     Archived,
+    Change,
     Covered,
     Garbled,
     Limits,
@@ -49,7 +51,14 @@ _UNCOVERED = (
     "modules_enabled of that host and restart the server, or name it in server.unguarded"
 )
 
-_ERROR_TYPES = {"sender-suspended": "cancel", "sender-expired": "cancel", "recipient-not-verified": "cancel", "no-rule": "cancel"}
+_UNDECIDED = Refused("", "", "")
+_ERROR_TYPES = {
+    "sender-suspended": "cancel",
+    "sender-expired": "cancel",
+    "recipient-not-verified": "cancel",
+    "no-rule": "cancel",
+    "device-foreign": "auth",
+}
 
 
 class GateComponent(Component):
@@ -77,6 +86,7 @@ class GateComponent(Component):
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="gate")
         self._told: set[str] = set()
         self._heard = 0.0
+        self._devices: dict[str, dict[str, Announced]] = {}  # by asking host: what it has said on this stream
         self._reports: dict[str, Covered | None] = {}
         self._uncovered: list[str] | None = None
         self._reported = asyncio.Event()
@@ -91,6 +101,7 @@ class GateComponent(Component):
 
     def _on_session(self, _event: Any) -> None:
         self._heard = time.monotonic()
+        self._devices.clear()
         self._reports.clear()
         self._reported.clear()
         if self._beating is not None:
@@ -174,18 +185,26 @@ class GateComponent(Component):
             self.send_raw(f'<message type="chat" from={sender} to={recipient}><body>{escape(text)}</body></message>')
 
     def _answer(self, iq: Any) -> tuple[list[Passed | Refused], list[tuple[str, str]]]:
-        parts = list(read_ask(iq.xml.find(ASK)))
-        questions = [part for part in parts if isinstance(part, Question)]
-        filed = [(part.record, part.by, part.id) for part in parts if isinstance(part, Archived)]
-        outcomes = self._gate.judge(questions, filed)
+        known = self._devices.setdefault(iq.xml.get("from"), {})
+        messages: list[Question] = []
+        changes: list[Change] = []
+        filed: list[tuple[int, str, str]] = []
+        verdicts: dict[str, Passed | Refused] = {}  # in the order of the question
+        for part in read_ask(iq.xml.find(ASK), known):
+            if isinstance(part, Question):
+                messages.append(part)
+            elif isinstance(part, Archived):
+                filed.append(part)
+                continue
+            elif isinstance(part, Change):
+                changes.append(part)
+            verdicts[part.ref] = self._refuse_garbled(part) if isinstance(part, Garbled) else _UNDECIDED
+        outcomes = self._gate.judge(messages, filed, changes)
         _log_refusals(outcomes)
-        judged = iter(zip(questions, outcomes, strict=True))
-        verdicts = [
-            self._refuse_garbled(part) if isinstance(part, Garbled) else _verdict(*next(judged))
-            for part in parts
-            if not isinstance(part, Archived)
-        ]
-        return verdicts, self._gate.notices(questions, outcomes)
+        refs = *(message.ref for message in messages), *(change.ref for change in changes)
+        for ref, outcome in zip(refs, outcomes, strict=True):
+            verdicts[ref] = _verdict(ref, outcome)
+        return list(verdicts.values()), self._gate.notices(messages, outcomes[: len(messages)])
 
     def _refuse_garbled(self, part: Garbled) -> Refused:
         self._tell_once(f"facts that cannot be read: {part.why}")
@@ -214,8 +233,8 @@ def _log_refusals(outcomes: Sequence[Outcome]) -> None:
         log.info("refused %d message%s: %s (%s)", count, "s" if count > 1 else "", code, f"rule {rule}" if rule else "no rule fits")
 
 
-def _verdict(question: Question, outcome: Outcome) -> Passed | Refused:
+def _verdict(ref: str, outcome: Outcome) -> Passed | Refused:
     verdict = outcome.verdict
     if verdict.passes:
-        return Passed(question.ref, outcome.record)
-    return Refused(question.ref, verdict.code, verdict.text, _ERROR_TYPES.get(verdict.code, "modify"))
+        return Passed(ref, outcome.record)
+    return Refused(ref, verdict.code, verdict.text, _ERROR_TYPES.get(verdict.code, "modify"))

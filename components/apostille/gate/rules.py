@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from apostille.record import Body, Encrypted, Judged, commitment, resource_mark
-from apostille.vocabulary import Message, Verdict, bare
+from apostille.record import Body, DevicesChanged, Encrypted, Judged, commitment, resource_mark
+from apostille.vocabulary import Change, Message, Verdict, bare
 
 UNREADABLE = "Not delivered: the message could not be checked, as its parts could not be understood."
 # An entry holds 65,535 bytes. A policy that only observes lets anything pass, so a record must fit whatever a message brings;
@@ -64,6 +64,22 @@ def judged(message: Message, verdict: Verdict, at: int, salt: bytes) -> Judged:
             for child in message.children
             if child.envelope is not None
         )[:_PARTS],
+    )
+
+
+def changed(change: Change, verdict: Verdict, at: int) -> DevicesChanged:
+    """The record of a change to somebody's OMEMO devices that passes at Unix time `at` (milliseconds)."""
+    return DevicesChanged(
+        at=at,
+        owner=bare(change.owner),
+        resource=_resource_mark(change.sender),
+        flow=change.flow,
+        action=change.action,
+        namespace=change.namespace,
+        subject=change.subject,
+        devices=change.devices[:_DEVICES],
+        identity=change.identity,
+        policy=verdict.rule,
     )
 
 

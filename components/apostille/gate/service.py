@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from apostille.gate.rules import Outcome, judged, notice_due
+from apostille.gate.rules import Outcome, changed, judged, notice_due
 from apostille.record import FiledId, Record, filings
-from apostille.vocabulary import Message, Terms, Verdict, bare
+from apostille.vocabulary import Change, Message, Terms, Verdict, bare
 
 _NOTICES_REMEMBERED = 10_000
 
@@ -21,6 +21,10 @@ class Policy(Protocol):
 
     def judge(self, message: Message) -> Verdict:
         """The verdict for one message."""
+        ...
+
+    def judge_change(self, change: Change) -> Verdict:
+        """The verdict for one change to somebody's OMEMO devices."""
         ...
 
     def terms(self) -> Terms:
@@ -51,8 +55,10 @@ class Gate:
         self._salt = salt
         self._noticed: dict[tuple[str, str], int] = {}
 
-    def judge(self, messages: Sequence[Message], filed: Sequence[FiledId] = ()) -> list[Outcome]:
-        """One outcome per message, in order, after everything that passes and must be kept is in the ledger.
+    def judge(
+        self, messages: Sequence[Message], filed: Sequence[FiledId] = (), changes: Sequence[Change] = ()
+    ) -> list[Outcome]:
+        """One outcome per message and then per change, in order, after all that passes and must be kept is in the ledger.
 
         `filed` are archive ids of earlier messages: (place of the record, archive's bare JID, id).
 
@@ -70,6 +76,12 @@ class Gate:
                 kept.append((judged(message, verdict, now, salt), salt))
             else:
                 places.append(None)
+        for change in changes:
+            verdict = self._policy.judge_change(change)
+            verdicts.append(verdict)
+            places.append(len(kept) if verdict.passes else None)
+            if verdict.passes:
+                kept.append((changed(change, verdict, now), b""))
         first = self._ledger.keep(kept) if kept else 0  # durable from here on
         return [
             Outcome(verdict, None if place is None else first + place) for verdict, place in zip(verdicts, places, strict=True)

@@ -64,7 +64,8 @@ class Tracing:
             if isinstance(record, Judged):
                 places[placed.index] = placed
                 continue
-            for of in {of for of, _, id_ in record.ids if id_ == stanza_id}:
+            ids = record.ids if isinstance(record, Filed) else ()
+            for of in {of for of, _, id_ in ids if id_ == stanza_id}:
                 with suppress(Refusal):  # filed for a place that is none: it must not hide the others
                     places[of] = self._ledger.entry(of)
         return self._bundle([places[index] for index in sorted(places)], {"stanza-id": stanza_id})

@@ -71,7 +71,11 @@ local function bounce(entry, refusal)
 	if type(refusal) == "string" then
 		refusal = { kind = "wait", condition = "recipient-unavailable", text = texts[refusal], code = refusal };
 	end
-	local reply = st.error_reply(entry.stanza, refusal.kind, refusal.condition, refusal.text, gate_jids[1]);
+	local condition = refusal.condition;
+	if entry.stanza.name == "iq" and condition == "policy-violation" then
+		condition = "not-allowed"; -- libraries that do not know the other leave the client without any answer
+	end
+	local reply = st.error_reply(entry.stanza, refusal.kind, condition, refusal.text, gate_jids[1]);
 	reply:tag("refused", { xmlns = xmlns_gate, code = refusal.code }):up();
 	reply_to(entry, reply);
 end
