@@ -43,7 +43,9 @@ class Installation:
         component_modules: Sequence[str] = ("apostille_gate",),
         host_extra: str = "",
         network: Network | None = None,
+        gates: int = 1,
     ) -> None:
+        self._gates = gates
         self.folder = folder.resolve()
         self.home = self.folder / "apostille"
         self.settings = self.home / "apostille.toml"
@@ -64,7 +66,7 @@ class Installation:
         )
         self._serving: subprocess.Popen[bytes] | None = None
         port = str(self.prosody.component_port)
-        self.vkey = self.run("init", str(self.home), "--domain", DOMAIN, "--port", port).strip().splitlines()[-1].strip()
+        self.vkey = self.run("init", str(self.home), "--domain", DOMAIN, "--port", port, "--gates", str(gates)).strip().splitlines()[-1].strip()
 
     # ---- the command line -----------------------------------------------------------------------------------------
 
@@ -115,6 +117,7 @@ class Installation:
             )
         deadline = time.monotonic() + timeout
         wanted = [f"{room}.{DOMAIN}: connected" for room in rooms or ("gate", "rosters")]
+        wanted += [f"gate{number}.{DOMAIN}: connected" for number in range(2, self._gates + 1)]
         while not all(line in self.log.read_bytes()[start:].decode() for line in wanted):
             if self._serving.poll() is not None or time.monotonic() > deadline:
                 self.kill()
@@ -132,6 +135,11 @@ class Installation:
         if self._serving is not None:
             self._serving.kill()
             self._serving.wait()
+
+    def take_over(self) -> subprocess.Popen[bytes]:
+        """Start a second `apostille serve` beside the one that runs; the caller ends it."""
+        with self.log.open("ab") as log:
+            return subprocess.Popen(self.command("serve"), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def stop(self) -> None:
         """SIGTERM both and wait."""

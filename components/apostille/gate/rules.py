@@ -36,6 +36,14 @@ class Outcome:
 
 def judged(message: Message, verdict: Verdict, at: int, salt: bytes) -> Judged:
     """The record of a message that passes at Unix time `at` (milliseconds); `salt` blinds the hashes of plaintext bodies."""
+    bodies, encrypted = [], []
+    for child in message.children:
+        envelope = child.envelope
+        if envelope is not None:
+            devices = tuple([key.rid for key in envelope.keys[:_DEVICES]])
+            encrypted.append(Encrypted(child.namespace, envelope.digest, envelope.sid, envelope.payload or 0, devices))
+        elif child.sha256 and child.text:
+            bodies.append(Body(commitment(salt, child.sha256), child.text))
     return Judged(
         at=at,
         sender=bare(message.sender),
@@ -48,22 +56,8 @@ def judged(message: Message, verdict: Verdict, at: int, salt: bytes) -> Judged:
         room=message.room,
         policy=verdict.rule,
         code=verdict.code,
-        bodies=tuple(
-            Body(commitment(salt, child.sha256), child.text)
-            for child in message.children
-            if child.sha256 and child.text
-        )[:_BODIES],
-        encrypted=tuple(
-            Encrypted(
-                child.namespace,
-                child.envelope.digest,
-                child.envelope.sid,
-                child.envelope.payload or 0,
-                tuple(key.rid for key in child.envelope.keys[:_DEVICES]),
-            )
-            for child in message.children
-            if child.envelope is not None
-        )[:_PARTS],
+        bodies=tuple(bodies[:_BODIES]),
+        encrypted=tuple(encrypted[:_PARTS]),
     )
 
 

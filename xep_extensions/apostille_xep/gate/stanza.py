@@ -182,31 +182,28 @@ def _keys(words: str) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-_known_keys = lru_cache(_REMEMBERED)(_keys)
+def _header(line: str) -> tuple[str, int, int | None, int | None, int, tuple[Key, ...]]:
+    words = line.split(" ", 6)
+    if len(words) < 6:
+        raise Unreadable("encrypted: too few words")
+    _, namespace, sid, iv, payload, strange = words[:6]
+    return (
+        namespace,
+        _count(sid, "sid"),
+        _absent_or_length(iv, "iv"),
+        _absent_or_length(payload, "payload"),
+        _count(strange, "strange"),
+        _keys(words[6] if len(words) > 6 else ""),
+    )
+
+
+_known_header = lru_cache(_REMEMBERED)(_header)
 
 
 def _encrypted(line: str) -> Child:
-    words = line.split(" ", 7)
-    if len(words) < 7:
-        raise Unreadable("encrypted: too few words")
-    name, namespace, sid, iv, payload, strange, digest = words[:7]
-    rest = words[7] if len(words) > 7 else ""
-    return Child(
-        namespace,
-        name,
-        0,
-        0,
-        0,
-        "",
-        Envelope(
-            _count(sid, "sid"),
-            _absent_or_length(iv, "iv"),
-            _absent_or_length(payload, "payload"),
-            (_known_keys if len(rest) <= _SHORT_LINE else _keys)(rest),
-            _sha256(digest, "omemo digest"),
-            _count(strange, "strange"),
-        ),
-    )
+    header, _, digest = line.rpartition(" ")  # the digest alone differs from message to message of a chat, and the payload's length
+    namespace, sid, iv, payload, strange, keys = (_known_header if len(line) <= _SHORT_LINE else _header)(header)
+    return Child(namespace, "encrypted", 0, 0, 0, "", Envelope(sid, iv, payload, keys, _sha256(digest, "omemo digest"), strange))
 
 
 def _measured(line: str) -> Child:
@@ -366,12 +363,6 @@ class Passed(NamedTuple):
     record: int | None = None
     span: int = 1
 
-    def followed_by(self, other: Passed) -> Passed | None:
-        """This verdict and the next message's in one, if the places of their records allow it."""
-        if other.span != 1 or other.record != (None if self.record is None else self.record + self.span):
-            return None
-        return self._replace(span=self.span + 1)
-
 
 class Refused(NamedTuple):
     """Do not: `text` tells the person why and what to do, `code` tells software; `kind` is the error type of RFC 6120 8.3.2."""
@@ -383,14 +374,22 @@ class Refused(NamedTuple):
 
 
 def _in_runs(verdicts: Iterable[Passed | Refused]) -> list[Passed | Refused]:
+    """The same verdicts, those that can be told in one joined: passes in a row whose records follow one another."""
     runs: list[Passed | Refused] = []
+    last: Passed | None = None
+    span = 0
     for verdict in verdicts:
-        last = runs[-1] if runs else None
-        both = last.followed_by(verdict) if isinstance(last, Passed) and isinstance(verdict, Passed) else None
-        if both is None:
+        passed = verdict if isinstance(verdict, Passed) and verdict.span == 1 else None
+        if last is not None and passed is not None and passed.record == (None if last.record is None else last.record + span):
+            span += 1
+            continue
+        if last is not None:
+            runs.append(last._replace(span=span))
+        last, span = passed, 1
+        if passed is None:
             runs.append(verdict)
-        else:
-            runs[-1] = both
+    if last is not None:
+        runs.append(last._replace(span=span))
     return runs
 
 
