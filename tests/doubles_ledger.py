@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -69,12 +70,17 @@ class MemoryLog:
     def __init__(self) -> None:
         self.now = MemoryView()
         self.fault = ""
+        self._lock = Lock()
 
     @contextmanager
     def view(self) -> Iterator[MemoryView]:
         yield self.now.copy()
 
     def append(self, batch: Batch) -> None:
+        with self._lock:
+            self._append(batch)
+
+    def _append(self, batch: Batch) -> None:
         fault, self.fault = self.fault, ""
         if fault == "lost":
             raise Fault("the disk went away before the commit")

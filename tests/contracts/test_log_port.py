@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
 
 import pytest
@@ -18,10 +19,12 @@ from apostille.ledger.service import Ledger, Log
 from apostille.ledger.store import SqlLog
 from apostille.ledger.verification import verify
 from apostille.tlog.tiles import Tile
-from apostille.vocabulary import Fault, Reason, Refusal
+from apostille.vocabulary import Fault
 from doubles_ledger import MemoryLog, signer
 
 KEY = signer()
+STATEMENTS = ["UPDATE ON ledger_checkpoints", "DELETE ON ledger_labels"]
+STATEMENTS += [f"INSERT ON ledger_{table}" for table in ("entries", "openings", "labels", "tiles")]
 LABELS = label("f", "v") + bytes([0, 0, 0, 1])
 
 
@@ -220,14 +223,56 @@ def test_entries_are_found_before_and_after_their_labels_are_sorted(bench: Bench
     assert verify(bench.log, KEY.vkey) == []
 
 
-def test_two_writers_do_not_both_append(bench: Bench) -> None:
-    first, second = Ledger(bench.log, KEY), Ledger(bench.log, KEY)
-    first.append(entries(1))
-    with pytest.raises(Refusal) as refusal:
-        second.append(entries(1))
-    assert refusal.value.reason is Reason.CONFLICT
-    assert second.append(entries(1)) == 1
+def test_writers_in_turn_continue_one_another(bench: Bench) -> None:
+    writers = [Ledger(bench.log, KEY) for _ in range(3)]
+    for turn, who in enumerate((0, 1, 1, 2, 0, 2, 1, 0)):
+        assert writers[who].append([Entry(b"%d of %d" % (turn, who), (("turn", str(turn)),))]) == turn
+    assert [one.data for turn in range(8) for one in writers[0].find("turn", str(turn))] == [
+        b"%d of %d" % (turn, who) for turn, who in enumerate((0, 1, 1, 2, 0, 2, 1, 0))
+    ]
     assert verify(bench.log, KEY.vkey) == []
+
+
+def test_threads_with_a_writer_each_lose_nothing_and_store_nothing_twice(bench: Bench) -> None:
+    places: dict[int, bytes] = {}
+
+    def write(who: int) -> None:
+        ledger = Ledger(bench.log, KEY)
+        for turn in range(15):
+            some = [Entry(b"%d %d %d" % (who, turn, number), (("who", str(who)),)) for number in range(1 + turn % 3)]
+            places.update(enumerate((one.data for one in some), ledger.append(some)))
+
+    threads = [Thread(target=write, args=(who,)) for who in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with bench.log.view() as view:
+        assert dict(view.entries(0, 999)) == places
+    assert len(places) == 3 * 30
+    assert len(Ledger(bench.log, KEY).find("who", "1")) == 30
+    assert verify(bench.log, KEY.vkey) == []
+
+
+@pytest.mark.parametrize("what", STATEMENTS)
+def test_an_append_that_breaks_off_at_any_statement_leaves_the_old_state(what: str, tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'ledger.db'}")
+    metadata.create_all(engine)
+    bench = SqlBench(engine)
+    ledger = Ledger(bench.log, KEY)
+    ledger.append([Entry(b"", (("f", "v"),))] * (FOLD - 2))
+    before = bench.stored()
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE TRIGGER broken BEFORE {what} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"))
+    with pytest.raises(Fault, match="the disk is full"):
+        ledger.append(entries(5))
+    assert bench.stored() == before
+    with engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER broken"))
+    assert ledger.append(entries(5)) == FOLD - 2
+    assert len(ledger.find("from", "p1")) == 2
+    assert verify(bench.log, KEY.vkey) == []
+    engine.dispose()
 
 
 def test_every_single_byte_that_changes_is_found_and_located(bench: Bench) -> None:

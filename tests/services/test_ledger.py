@@ -7,10 +7,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from apostille.ledger.files import FolderLog, export
 from apostille.ledger.rules import Batch, Entry, Placed
-from apostille.ledger.service import Ledger, Reader
+from apostille.ledger.service import ATTEMPTS, Ledger, Reader
 from apostille.ledger.verification import verify
 from apostille.tlog import checkpoint, proof
 from apostille.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash
@@ -100,6 +102,78 @@ def test_after_a_failed_commit_the_ledger_goes_on_with_what_was_kept(fault: str)
     assert len(ledger.find("n", "256")) == (1 if kept else 0)
     assert ledger.append(entries(1, 300)) == 254 + kept
     assert verify(log, KEY.vkey) == []
+
+
+class Crowded(MemoryLog):
+    """A log in which, just before an append arrives, another writer has appended; as often as it is told to."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def append(self, batch: Batch) -> None:
+        if self.times and batch.entries:
+            self.times -= 1
+            log = MemoryLog()
+            log.now = self.now
+            Ledger(log, KEY).append(entries(3, 1000))
+            self.now = log.now
+        super().append(batch)
+
+
+@pytest.mark.parametrize("times", [0, 1, 2, ATTEMPTS - 1])
+def test_a_writer_that_is_overtaken_builds_on_what_the_other_left(times: int) -> None:
+    log = Crowded(times)
+    ledger = Ledger(log, KEY)
+    assert ledger.append(entries(2)) == 3 * times
+    assert [one.index for one in ledger.find("n", "1")] == [3 * times + 1]
+    assert ledger.append(entries(1, 2)) == 3 * times + 2
+    assert len(log.now.data) == 3 * times + 3
+    assert verify(log, KEY.vkey) == []
+
+
+def test_a_writer_that_is_overtaken_for_ever_gives_up_and_has_recorded_nothing() -> None:
+    log = Crowded(10 * ATTEMPTS)
+    ledger = Ledger(log, KEY)
+    with pytest.raises(Refusal) as refusal:
+        ledger.append(entries(2))
+    assert refusal.value.reason is Reason.CONFLICT
+    assert (len(log.now.data), ledger.find("n", "1")) == (3 * ATTEMPTS, [])
+    log.times = 0
+    assert ledger.append(entries(2)) == 3 * ATTEMPTS
+    assert verify(log, KEY.vkey) == []
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 5), st.sampled_from(["", "", "kept", "lost"])), max_size=25))
+def test_writers_that_take_turns_and_fail_lose_nothing_and_keep_nothing_twice(turns: list[tuple[int, int, str]]) -> None:
+    log, kept = MemoryLog(), list[bytes]()
+    writers = [Ledger(log, KEY) for _ in range(3)]
+    for turn, (who, count, fault) in enumerate(turns):
+        some = [Entry(b"%d %d" % (turn, number)) for number in range(count)]
+        head = writers[who]._head
+        overtaken = head is not None and head.note != log.now.checkpoint()
+        log.fault = fault if not overtaken else ""
+        try:
+            assert writers[who].append(some) == len(kept)
+        except Fault:
+            assert fault
+        if not log.fault and (overtaken or fault != "lost"):
+            kept += [one.data for one in some]
+    assert list(log.now.data.values()) == kept
+    assert verify(log, KEY.vkey) == []
+
+
+def test_of_two_writers_that_begin_a_ledger_at_once_one_begins_it() -> None:
+    class Raced(MemoryLog):
+        def append(self, batch: Batch) -> None:
+            if not self.now.note:
+                log = MemoryLog()
+                Ledger(log, KEY).append(entries(1))
+                self.now = log.now
+            super().append(batch)
+
+    assert Ledger(Raced(), KEY).append(entries(1)) == 1
 
 
 @pytest.mark.parametrize("fault", ["kept", "lost"])

@@ -21,6 +21,9 @@ from apostille.tlog.proof import Proof
 from apostille.tlog.tiles import Edge, TileError, node_reader
 from apostille.vocabulary import Fault, Reason, Refusal
 
+ATTEMPTS = 64
+"""How often a writer builds anew on what another one left, before it gives up."""
+
 
 class View(Protocol):
     """One unchanging look at a stored log, for as long as it is open."""
@@ -192,7 +195,7 @@ class Reader:
 
 
 class Ledger(Reader):
-    """The one writer of a log. Its methods may be called from several threads."""
+    """A writer of a log. Several threads may call one, and several processes may each have one for the same log."""
 
     def __init__(self, log: Log, signer: Signer, seal: Seal | None = None, reads: Reads | None = None) -> None:
         """Open the log, or begin an empty one.
@@ -204,7 +207,10 @@ class Ledger(Reader):
         super().__init__(log, signer.vkey, seal, reads)
         self._signer = signer
         self._lock = Lock()
-        self._head: Head | None = self._load()
+        try:
+            self._head: Head | None = self._load()
+        except Overtaken:  # another writer began it
+            self._head = self._load()
 
     def append(self, entries: Sequence[Entry]) -> int:
         """Record entries, durably, in one transaction.
@@ -213,36 +219,38 @@ class Ledger(Reader):
             The index of the first; the others follow without gaps.
 
         Raises:
-            Refusal: (malformed) there is nothing to record; (conflict) another writer appended meanwhile, and
-            nothing
-                was recorded.
+            Refusal: (malformed) there is nothing to record; (conflict) other writers were always faster, and
+            nothing was recorded.
             Fault: storage failed. Whether the entries were kept is unknown to the caller, and becomes known
             to the
                 ledger before its next append: look them up before recording them again.
         """
         expect(entries)
         with self._lock:
-            head = self._head or self._load()
-            first = head.edge.size
-            sealed = [self._seal.seal(index, entry.data) for index, entry in enumerate(entries, first)]
-            edge, batch = placed(entries, sealed, head.edge)
-            self._head = None  # from here on only storage knows, until it answers
-            self._head = self._commit(edge, batch, head.note)
-            return first
+            for _ in range(ATTEMPTS):
+                try:
+                    return self._appended(entries)
+                except Overtaken:  # nothing was stored: build on what the other writer left
+                    continue
+        raise Refusal(Reason.CONFLICT, "other writers appended to the ledger all the time; nothing was recorded")
+
+    def _appended(self, entries: Sequence[Entry]) -> int:
+        head = self._head or self._load()
+        first = head.edge.size
+        sealed = [self._seal.seal(index, entry.data) for index, entry in enumerate(entries, first)]
+        edge, batch = placed(entries, sealed, head.edge)
+        self._head = None  # from here on only storage knows, until it answers
+        self._head = self._commit(edge, batch, head.note)
+        return first
 
     def _commit(self, edge: Edge, batch: Batch, replaces: str) -> Head:
-        """Sign the tree with this edge and store what leads to it."""
+        """Sign the tree with this edge and store what leads to it; raises `Overtaken` when another writer was faster."""
         unsigned = Head("", edge)
         text = unsigned.checkpoint(self._verifier.name).text
         note = f"{text}\n{self._signer.sign(text)}"
-        try:
-            self._log.append(replace(batch, replaces=replaces, checkpoint=note))
-            # COMMIT POINT. The entries are recorded if and only if the transaction above was kept. A signed
-            # checkpoint that was not kept is known to nobody: checkpoints are read from storage alone.
-        except Overtaken:
-            raise Refusal(
-                Reason.CONFLICT, "another writer appended to the ledger; nothing was recorded"
-            ) from None
+        self._log.append(replace(batch, replaces=replaces, checkpoint=note))
+        # COMMIT POINT. The entries are recorded if and only if the transaction above was kept. A signed
+        # checkpoint that was not kept is known to nobody: checkpoints are read from storage alone.
         return replace(unsigned, note=note)
 
     def _load(self) -> Head:
