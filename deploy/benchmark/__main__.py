@@ -12,10 +12,10 @@ from pathlib import Path
 
 import click
 
-from benchmark import gate
+from benchmark import bursts, gate
 from benchmark.gate import Figure
 
-BENCHES: Mapping[str, Callable[[bool], dict[str, Figure]]] = {"gate": gate.measure}
+BENCHES: Mapping[str, Callable[[bool], dict[str, Figure]]] = {"bursts": bursts.measure, "gate": gate.measure}
 
 
 @click.command()
@@ -23,7 +23,7 @@ BENCHES: Mapping[str, Callable[[bool], dict[str, Figure]]] = {"gate": gate.measu
 @click.option("--json", "json_", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures to FILE.")
 @click.option("--full", is_flag=True, help="Longer rounds, and more of them.")
 def main(names: tuple[str, ...], json_: Path | None, full: bool) -> None:
-    """Measure, each figure against its rival or the bare server in the same run. Benches: gate."""
+    """Measure, each figure against its rival or the bare server in the same run. Benches: bursts, gate."""
     figures: dict[str, Figure] = {}
     for name in names or sorted(BENCHES):
         found = BENCHES[name](full)
