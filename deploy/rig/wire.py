@@ -108,7 +108,10 @@ class StreamWire(Wire):
 
     def say(self, *stanzas: str) -> None:
         """Send text as it is, in one write."""
-        self._writer.write("".join(stanzas).encode())
+        self._write("".join(stanzas))
+
+    def _write(self, xml: str) -> None:
+        self._writer.write(xml.encode())
 
     async def drain(self) -> None:
         """Wait until the socket takes more."""
@@ -116,7 +119,7 @@ class StreamWire(Wire):
 
     async def offline(self) -> None:
         """Close the stream."""
-        self.say("</stream:stream>")
+        self._write("</stream:stream>")
         if self._reading is not None:
             await asyncio.wait({self._reading}, timeout=2)
         await self.cut()
@@ -140,7 +143,7 @@ class StreamWire(Wire):
         return await self._ask(header, b"</stream:features>")
 
     async def _ask(self, xml: str, until: bytes) -> bytes:
-        self.say(xml)
+        self._write(xml)
         seen = b""
         while until not in seen:
             data = await asyncio.wait_for(self._reader.read(65536), 10)
@@ -173,9 +176,7 @@ class WireClient(StreamWire):
     async def online(self) -> None:
         """Log in, bind, become available, and wait for the server's echo of it."""
         await self._log_in()
-        bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>wire</resource></bind>"
-        await self._ask(f"<iq type='set' id='bind'>{bind}</iq>", b"</iq>")
-        await self._ask("<presence id='here'/>", b"id='here'")
+        await self._bind()
         self._listen()
 
     async def _log_in(self) -> None:
@@ -187,6 +188,11 @@ class WireClient(StreamWire):
         word = plain(self._user, self._password)
         await self._ask(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{word}</auth>", b"<success")
         await self._open(self._domain)
+
+    async def _bind(self) -> None:
+        bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>wire</resource></bind>"
+        await self._ask(f"<iq type='set' id='bind'>{bind}</iq>", b"</iq>")
+        await self._ask("<presence id='here'/>", b"id='here'")
 
 
 def plain(user: str, password: str) -> str:
