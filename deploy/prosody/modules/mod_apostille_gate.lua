@@ -213,8 +213,18 @@ local function on_sending(event)
 	return ask(event, "local", true);
 end
 
+-- What a privileged component says in an official's name (XEP-0356) comes in an envelope that goes to nobody: mod_privilege opens
+-- it, and the message inside is asked about when it is sent, as that official's.
+local function is_envelope(event)
+	local origin, stanza = event.origin, event.stanza;
+	local privileges = origin.type == "component" and origin.privileges and origin.privileges[this_host];
+	return privileges and privileges.message == "outgoing" and stanza.attr.to == this_host
+		and #stanza.tags == 1 and stanza:get_child("privilege", "urn:xmpp:privilege:2") ~= nil;
+end
+
 local function on_arrival(event)
 	if was_passed(event) or is_internal(event.origin) or from_gate(event) then return; end
+	if is_envelope(event) then return hold(event, false); end
 	return ask(event, event.origin.type == "component" and "component" or "remote", false);
 end
 
