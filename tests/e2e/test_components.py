@@ -32,8 +32,8 @@ def sealed() -> Iterator[Government]:
 
 
 @asynccontextmanager
-async def bot_of(government: Government) -> AsyncIterator[RawComponent]:
-    bot = RawComponent(BOT, SECRET, government.prosody.component_port)
+async def bot_of(government: Government, jid: str = BOT) -> AsyncIterator[RawComponent]:
+    bot = RawComponent(jid, SECRET, government.prosody.component_port)
     await bot.connect()
     try:
         yield bot
