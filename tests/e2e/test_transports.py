@@ -77,6 +77,20 @@ def test_what_comes_to_a_client_on_any_transport_comes_once(wired: Government, t
     play(act)
 
 
+def test_what_is_said_to_the_server_itself_or_to_its_services_is_judged_once(wired: Government) -> None:
+    async def act() -> None:
+        async with wired.online("asha") as (asha,):
+            for number, to in enumerate(("gov.example", "gov.example/x", wired.prosody.rooms, "rosters.gov.example")):
+                asha.say_raw(sealed_message(to, f"host-{number}"))
+                asha.say_raw(readable(to, f"host-clear-{number}"))
+                assert (await asha.refusal(f"host-clear-{number}")).condition == "policy-violation"
+                room = to if to == wired.prosody.rooms else ""
+                assert records(wired, f"host-{number}") == [(wired.jid("asha"), to.partition("/")[0], room, "local")]
+                assert not records(wired, f"host-clear-{number}")
+
+    play(act)
+
+
 @pytest.mark.parametrize("transport", FLOWS)
 def test_two_hundred_messages_in_one_write_and_then_silence_arrive_whole_and_in_order(bursting: Government, transport: str) -> None:
     found = play(lambda: bursts(bursting.prosody, transport, BURSTS, sender="asha", receiver="boris", password=PASSWORD))
