@@ -223,8 +223,7 @@ local function is_envelope(event)
 end
 
 local function on_arrival(event)
-	if was_passed(event) or is_internal(event.origin) or from_gate(event) then return; end
-	if is_envelope(event) then return hold(event, false); end
+	if was_passed(event) or is_internal(event.origin) or from_gate(event) or is_envelope(event) then return; end
 	return ask(event, event.origin.type == "component" and "component" or "remote", false);
 end
 
