@@ -52,6 +52,12 @@ def test_the_servers_part_of_the_configuration_holds_the_secret_of_both_componen
     assert 'Component "gate.gov.example"' in configuration
 
 
+def test_clients_that_look_around_do_not_find_the_components(tmp_path: Path) -> None:
+    init(tmp_path)
+    configuration = (tmp_path / "prosody.cfg.lua").read_text("utf-8")
+    assert configuration.count("disco_hidden = true") == configuration.count("component_secret")
+
+
 def test_secrets_are_readable_by_nobody_else(tmp_path: Path) -> None:
     made = init(tmp_path / "gov")
     for name in ("component.secret", "ledger.key"):

@@ -62,6 +62,7 @@ _COMPONENT = """
 Component "{jid}"
 	component_secret = "{secret}"
 	component_conflict_resolve = "kick_old" -- after a crash the old connection may seem to live on
+	disco_hidden = true -- nothing for clients to find
 	modules_enabled = {{ "apostille_gate" }}
 """
 
