@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from benchmark import bursts, gate
-from benchmark.gate import Figure
+from benchmark.figures import Figure
 
 BENCHES: Mapping[str, Callable[[bool], dict[str, Figure]]] = {"bursts": bursts.measure, "gate": gate.measure}
 

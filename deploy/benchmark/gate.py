@@ -1,174 +1,146 @@
-"""What the gate costs: one Prosody with Apostille and one without, the same messages through both, A B A B.
+"""What the gate costs: one Prosody with Apostille and one without, the same messages through both, A B B A.
 
-Knows how to load two servers alike; refuses to compare figures of different runs: these machines are noisy.
+Knows which rounds to take; refuses to compare figures of different rounds: these machines are noisy.
 """
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import os
-import shutil
 import statistics
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
-from rig.installation import DOMAIN, Installation, in_folder
-from rig.prosody import Prosody
-from rig.wire import WireClient
+from benchmark.figures import Figure, median
+from benchmark.generator import Round
+from benchmark.sides import Side, cpu, resident, servers
 
-PASSWORD = "bench"
-SENDERS = tuple(f"sender{number}" for number in range(8))
-RECEIVER = "receiver"
-_POLICY = '[[rule]]\nname = "bench"\nfrom = ["verified"]\nto = ["verified"]\nrequire = "{}"\n'
-_TICK = os.sysconf("SC_CLK_TCK")
+__all__ = ["Figure", "measure"]
+
+BARE = "bare Prosody, same run"
+READ = "nothing: for reading"
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure as `--json` tells it."""
+class _Plan(NamedTuple):
+    """How much is measured."""
 
-    value: float
-    unit: str
-    compared_with: str
     rounds: int
+    messages: int  # of one fast round
+    paced: int  # of one round at half load
+    grown: int  # messages between the two looks at the memory
 
 
-def _random(length: int) -> str:
-    return base64.b64encode(os.urandom(length)).decode()
+class _Taken(NamedTuple):
+    """One round of one side: what came through, and CPU seconds of the server and of the component."""
+
+    round: Round
+    server: float
+    component: float
 
 
-def omemo(ident: str, to: str) -> str:
-    """An OMEMO 0.3 message of 1.7 KB with four keys; a server cannot tell random bytes from real ones."""
-    keys = "".join(f"<key rid='{device}'>{_random(180)}</key>" for device in range(101, 105))
-    header = f"<header sid='77'>{keys}<iv>{_random(12)}</iv></header><payload>{_random(240)}</payload>"
-    marks = "<store xmlns='urn:xmpp:hints'/><encryption xmlns='urn:xmpp:eme:0' namespace='eu.siacs.conversations.axolotl' name='OMEMO'/>"
-    encrypted = f"<encrypted xmlns='eu.siacs.conversations.axolotl'>{header}</encrypted>"
-    return f"<message to='{to}' type='chat' id='{ident}'>{encrypted}{marks}</message>"
+def _fast(side: Side, kind: str, count: int) -> _Taken:
+    before = cpu(side.server), cpu(side.component) if side.component else 0.0
+    found = side.load.fast(kind, count)
+    after = cpu(side.server), cpu(side.component) if side.component else 0.0
+    return _Taken(found, after[0] - before[0], after[1] - before[1])
 
 
-def plain(ident: str, to: str) -> str:
-    """A plaintext message of ordinary length."""
-    return f"<message to='{to}' type='chat' id='{ident}'><body>{'An ordinary sentence. ' * 4}</body></message>"
+def _rates(kind: str, plan: _Plan, sides: tuple[Side, ...]) -> tuple[list[_Taken], ...]:
+    taken: tuple[list[_Taken], ...] = tuple([] for _ in sides)
+    for number in range(plan.rounds):
+        pairs = list(zip(sides, taken, strict=True))
+        for side, found in pairs if number % 2 == 0 else reversed(pairs):  # who comes first has no advantage
+            found.append(_fast(side, kind, plan.messages))
+    return taken
 
 
-KINDS = {"omemo": omemo, "plain": plain}
+def _ratio(some: list[_Taken], others: list[_Taken]) -> Figure:
+    return median([one.round.rate / other.round.rate for one, other in zip(some, others, strict=True)], "1", BARE)
 
 
-class Side:
-    """One of the two servers with its clients."""
-
-    def __init__(self, prosody: Prosody) -> None:
-        self.prosody = prosody
-        self._count = 0
-
-    async def connect(self) -> None:
-        """Log everybody in."""
-        make = [WireClient(name, DOMAIN, PASSWORD, self.prosody.c2s_port, self.prosody.ca) for name in (RECEIVER, *SENDERS)]
-        for client in make:
-            await client.online()
-        self.receiver, *self.senders = make
-
-    async def rate(self, kind: str, count: int) -> float:
-        """Messages a second, all senders at once, from the first byte to the last arrival."""
-        each = count // len(self.senders)
-        loads = [
-            "".join(KINDS[kind](f"{self._count}-{who}-{number}", self.receiver.jid) for number in range(each))
-            for who in range(len(self.senders))
-        ]
-        self._count += 1
-        before = len(self.receiver.arrived)
-        began = time.monotonic()
-        for sender, load in zip(self.senders, loads, strict=True):
-            sender.say(load)
-        await self.receiver.heard(before + each * len(self.senders))
-        return each * len(self.senders) / (time.monotonic() - began)
-
-    async def latencies(self, kind: str, count: int) -> list[float]:
-        """Milliseconds from sending to arrival, one message in flight."""
-        found = []
-        for number in range(count):
-            ident = f"l{self._count}-{number}"
-            xml = KINDS[kind](ident, self.receiver.jid)
-            began = time.monotonic()
-            self.senders[0].say(xml)
-            await self.receiver.heard(len(self.receiver.arrived) + 1)
-            found.append((self.receiver.arrived[ident] - began) * 1000)
-        self._count += 1
-        return found
-
-    async def disconnect(self) -> None:
-        """Log everybody out."""
-        for client in (*self.senders, self.receiver):
-            await client.offline()
+def _rate(taken: list[_Taken]) -> Figure:
+    return median([one.round.rate for one in taken], "1/s", READ)
 
 
-def _cpu(pid: int | None) -> float:
-    """Seconds of CPU that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
+def _costs(gated: list[_Taken], bare: list[_Taken], count: int) -> dict[str, Figure]:
+    added = [(one.server - other.server) / count * 1e6 for one, other in zip(gated, bare, strict=True)]
+    return {
+        "gate.component_cpu_us": median([one.component / count * 1e6 for one in gated], "us", "per message, itself"),
+        "gate.server_cpu_added_us": median(added, "us", BARE),
+        "gate.server_cpu_bare_us": median([one.server / count * 1e6 for one in bare], "us", READ),
+        "gate.generator_cpu_share": median([one.round.cpu_share for one in bare], "1", "one core, while the bare server is measured"),
+    }
 
 
-@contextmanager
-def _two_sides(require: str) -> Iterator[tuple[Installation, Prosody]]:
-    gated_folder, bare_folder = in_folder("bench"), in_folder("bench-bare")
-    people = (RECEIVER, *SENDERS)
-    gated = Installation(gated_folder)
-    bare = Prosody(bare_folder, DOMAIN)
-    try:
-        (gated.home / "policy.toml").write_text(_POLICY.format(require))
-        for prosody in (gated.prosody, bare):
-            prosody.register((name, PASSWORD) for name in people)
-            prosody.start()
-        gated.import_officials(people)
-        gated.serve()
-        yield gated, bare
-    finally:
-        gated.stop()
-        bare.stop()
-        for folder in (gated_folder, bare_folder):
-            shutil.rmtree(folder, ignore_errors=True)
+def _latencies(kind: str, plan: _Plan, rate: float, gated: Side, bare: Side) -> dict[str, Figure]:
+    """Delays with both servers at the same pace, round after round."""
+    cuts: dict[str, list[list[float]]] = {"gated": [], "bare": []}
+    for number in range(plan.rounds):
+        sides = [("gated", gated), ("bare", bare)]
+        for name, side in sides if number % 2 == 0 else reversed(sides):
+            cuts[name].append(statistics.quantiles(side.load.paced(kind, plan.paced, rate).latencies, n=100))
+    figures = {"gate.latency_load_per_s": Figure(rate, "1/s", "half of the gated server's rate, for both", plan.rounds)}
+    for percent in (50, 99):
+        with_gate, without = ([one[percent - 1] for one in cuts[name]] for name in ("gated", "bare"))
+        added = [one - other for one, other in zip(with_gate, without, strict=True)]
+        figures[f"gate.latency_added_p{percent}_ms"] = median(added, "ms", f"{BARE}, both at half of the gated rate")
+        figures[f"gate.latency_bare_p{percent}_ms"] = median(without, "ms", READ)
+    return figures
 
 
-async def _kind(kind: str, rounds: int, count: int, figures: dict[str, Figure]) -> None:
-    compared = "bare Prosody, same run"
-    with _two_sides("omemo" if kind == "omemo" else "nothing") as (installation, bare_prosody):
-        gated, bare = Side(installation.prosody), Side(bare_prosody)
+def _growth(kind: str, plan: _Plan, gated: Side, bare: Side, memory: tuple[int, int, int]) -> dict[str, Figure]:
+    """Memory now, relative to what it was after the warm-up; sends what is missing to the planned number of messages."""
+    assert gated.component is not None
+    sent = plan.rounds * (plan.messages + plan.paced)
+    while sent < plan.grown:
         for side in (gated, bare):
-            await side.connect()
-            await side.rate(kind, count // 4)  # warm up
-        ratios, component, server = [], [], []
-        for _ in range(rounds):
-            started = _cpu(installation.pid), _cpu(gated.prosody.pid), _cpu(bare.prosody.pid)
-            with_gate, without = await gated.rate(kind, count), await bare.rate(kind, count)
-            ended = _cpu(installation.pid), _cpu(gated.prosody.pid), _cpu(bare.prosody.pid)
-            used = [after - before for before, after in zip(started, ended, strict=True)]
-            ratios.append(with_gate / without)
-            component.append(used[0] / count * 1e6)
-            server.append((used[1] - used[2]) / count * 1e6)
-        figures[f"gate.rate_ratio_{kind}"] = Figure(statistics.median(ratios), "1", compared, rounds)
-        if kind == "omemo":
-            figures["gate.component_cpu_us"] = Figure(statistics.median(component), "us", "per message, itself", rounds)
-            figures["gate.server_cpu_added_us"] = Figure(statistics.median(server), "us", compared, rounds)
-            added = {50: [], 99: []}  # type: dict[int, list[float]]
-            for _ in range(rounds):
-                a, b = await gated.latencies(kind, 200), await bare.latencies(kind, 200)
-                for percent, found in added.items():
-                    cut = [statistics.quantiles(one, n=100)[percent - 1] for one in (a, b)]
-                    found.append(cut[0] - cut[1])
-            figures["gate.latency_added_p50_ms"] = Figure(statistics.median(added[50]), "ms", compared, rounds)
-            figures["gate.latency_added_p99_ms"] = Figure(statistics.median(added[99]), "ms", compared, rounds)
+            side.load.fast(kind, plan.messages)
+        sent += plan.messages
+    now = resident(gated.component), resident(gated.server), resident(bare.server)
+    component, server, without = (after / before for after, before in zip(now, memory, strict=True))
+    what = f"itself {sent} messages before"
+    return {
+        "gate.memory_growth_ratio": Figure(max(component, server), "1", f"{what}; component or server, whichever grew more", 1),
+        "gate.memory_growth_ratio_component": Figure(component, "1", what, 1),
+        "gate.memory_growth_ratio_server": Figure(server, "1", what, 1),
+        "gate.memory_growth_ratio_bare": Figure(without, "1", what, 1),
+        "gate.memory_component_mb": Figure(now[0] / 1024, "MB", READ, 1),
+        "gate.memory_server_mb": Figure(now[1] / 1024, "MB", READ, 1),
+    }
+
+
+def _omemo(plan: _Plan, warm: int) -> dict[str, Figure]:
+    with servers("omemo") as (gated, bare, firewall):
+        for side in (gated, bare, firewall):
+            side.load.fast("omemo", warm)
+        for side in (gated, firewall):  # one that lets everything through is fast
+            side.load.refused("plain")
+        assert gated.component is not None
+        memory = resident(gated.component), resident(gated.server), resident(bare.server)
+        with_gate, without, rival = _rates("omemo", plan, (gated, bare, firewall))
+        figures = {
+            "gate.rate_ratio_omemo": _ratio(with_gate, without),
+            "gate.firewall_rate_ratio": _ratio(rival, without),
+            "gate.rate_gated_omemo_per_s": _rate(with_gate),
+            "gate.rate_bare_omemo_per_s": _rate(without),
+            "gate.rate_firewall_omemo_per_s": _rate(rival),
+            **_costs(with_gate, without, plan.messages),
+        }
+        figures |= _latencies("omemo", plan, figures["gate.rate_gated_omemo_per_s"].value / 2, gated, bare)
+        return figures | _growth("omemo", plan, gated, bare, memory)
+
+
+def _plain(plan: _Plan, warm: int) -> dict[str, Figure]:
+    with servers("plain") as (gated, bare, _):
         for side in (gated, bare):
-            await side.disconnect()
+            side.load.fast("plain", warm)
+        with_gate, without = _rates("plain", plan, (gated, bare))
+        return {
+            "gate.rate_ratio_plain": _ratio(with_gate, without),
+            "gate.rate_gated_plain_per_s": _rate(with_gate),
+            "gate.rate_bare_plain_per_s": _rate(without),
+        }
 
 
 def measure(full: bool) -> dict[str, Figure]:
-    """The gate's figures; `full` takes more and longer rounds."""
-    figures: dict[str, Figure] = {}
-    rounds, count = (9, 8000) if full else (5, 2000)
-    for kind in KINDS:
-        asyncio.run(_kind(kind, rounds, count, figures))
-    return figures
+    """The gate's figures; `full` takes more and longer rounds, and 100,000 messages between two looks at the memory."""
+    plan = _Plan(9, 4000, 2000, 100_000) if full else _Plan(9, 800, 400, 0)
+    warm = 10_000 if full else 1600
+    return _omemo(plan, warm) | _plain(plan, warm)
