@@ -12,10 +12,14 @@ from pathlib import Path
 
 import click
 
-from benchmark import bursts, gate
+from benchmark import bursts, gate, memory
 from benchmark.figures import Figure
 
-BENCHES: Mapping[str, Callable[[bool], dict[str, Figure]]] = {"bursts": bursts.measure, "gate": gate.measure}
+BENCHES: Mapping[str, Callable[[bool], dict[str, Figure]]] = {
+    "bursts": bursts.measure,
+    "gate": gate.measure,
+    "memory": memory.measure,
+}
 
 
 @click.command()
@@ -23,7 +27,7 @@ BENCHES: Mapping[str, Callable[[bool], dict[str, Figure]]] = {"bursts": bursts.m
 @click.option("--json", "json_", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures to FILE.")
 @click.option("--full", is_flag=True, help="Longer rounds, and more of them.")
 def main(names: tuple[str, ...], json_: Path | None, full: bool) -> None:
-    """Measure, each figure against its rival or the bare server in the same run. Benches: bursts, gate."""
+    """Measure, each figure against its rival or the bare server in the same run. Benches: bursts, gate, memory."""
     figures: dict[str, Figure] = {}
     for name in names or sorted(BENCHES):
         found = BENCHES[name](full)

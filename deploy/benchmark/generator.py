@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rig.wire import WireClient
+from benchmark.client import WireClient
 
 PASSWORD = "bench"
 SENDERS = tuple(f"sender{number}" for number in range(8))
