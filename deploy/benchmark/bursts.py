@@ -11,7 +11,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmark.gate import PASSWORD, Figure
+from benchmark.figures import Figure
+from benchmark.generator import PASSWORD
 from rig.installation import Installation, in_folder
 from rig.prosody import Prosody
 from rig.transports import EVERYTHING, FLOWS, wire
