@@ -19,6 +19,7 @@ from rig.prosody import Prosody
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = REPOSITORY / "deploy" / "prosody" / "modules"
+FIREWALL = REPOSITORY / "deploy" / "prosody" / "apostille.pfw"
 SAMPLE = REPOSITORY / "deploy" / "sample"
 DOMAIN = "gov.example"
 
@@ -28,7 +29,10 @@ class CommandFailed(RuntimeError):
 
 
 class Installation:
-    """One Apostille and one Prosody in one folder; `serve` is a process of its own, as in production."""
+    """One Apostille and one Prosody in one folder; `serve` is a process of its own, as in production.
+
+    Nobody logs in without the gate, unless `authentication` names another provider; `firewall` adds the optional second line.
+    """
 
     def __init__(
         self,
@@ -41,28 +45,35 @@ class Installation:
         muc_modules: Sequence[str] = ("apostille_gate",),
         components: dict[str, str] | None = None,
         component_modules: Sequence[str] = ("apostille_gate",),
-        host_extra: str = "",
         network: Network | None = None,
         gates: int = 1,
+        modules: Path = MODULES,
+        authentication: str = "apostille",
+        host_extra: str = "",
+        firewall: bool = False,
+        allow_broken_modules: bool = False,
     ) -> None:
         self._gates = gates
         self.folder = folder.resolve()
         self.home = self.folder / "apostille"
         self.settings = self.home / "apostille.toml"
         self.log = self.folder / "serve.log"
+        second_line = ("firewall",) if firewall else ()
+        scripts = f'firewall_scripts = {{ "{FIREWALL}" }}\n' if firewall else ""
         self.prosody = Prosody(
             self.folder,
             DOMAIN,
-            modules_dir=MODULES,
-            host_modules=host_modules,
-            muc_modules=muc_modules,
+            modules_dir=modules,
+            host_modules=(*host_modules, *second_line),
+            muc_modules=(*muc_modules, *second_line),
             components=components,
-            component_modules=component_modules,
-            host_extra=host_extra,
+            component_modules=(*component_modules, *second_line),
             network=network,
-            extra=f'Include "{self.home}/prosody.cfg.lua"\n{extra}',
+            extra=f'Include "{self.home}/prosody.cfg.lua"\n{scripts}{extra}',
+            host_extra=f'authentication = "{authentication}"\n{host_extra}',
             ports=ports,
             debug=debug,
+            allow_broken_modules=allow_broken_modules,
         )
         self._serving: subprocess.Popen[bytes] | None = None
         port = str(self.prosody.component_port)

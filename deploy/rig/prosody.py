@@ -160,6 +160,29 @@ class Prosody:
         if done.returncode != 0:
             raise RuntimeError(f"accounts were not created: {done.stderr or done.stdout}")
 
+    def shell(self, *words: str) -> str:
+        """Say something in the administrator's shell, `module unload NAME HOST` or `> Lua`; needs `admin_shell` among the modules."""
+        return self.control("shell", *words)
+
+    def control(self, *words: str) -> str:
+        """Run `prosodyctl` on this server's configuration and return what it printed.
+
+        Raises:
+            RuntimeError: it ended with an error.
+        """
+        self._write_configuration()
+        done = subprocess.run(
+            [_program("prosodyctl"), "--config", str(self._configuration), *words],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(words)}: {done.stderr or done.stdout}")
+        return done.stdout
+
     def log_text(self) -> str:
         """The whole log at level info, over all starts."""
         log = self.folder / "prosody.log"

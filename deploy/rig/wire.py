@@ -124,6 +124,11 @@ class StreamWire(Wire):
             await asyncio.wait({self._reading}, timeout=2)
         await self.cut()
 
+    async def closed(self, timeout: float = 10.0) -> None:
+        """Wait until the server has ended the connection."""
+        if self._reading is not None:
+            await asyncio.wait_for(self._reading, timeout)
+
     async def cut(self) -> None:
         """Drop the socket without a word, as a lost network does."""
         if self._reading is not None:
@@ -150,7 +155,7 @@ class StreamWire(Wire):
             if not data:
                 raise ConnectionError(f"{self.jid}: the server closed the stream: {seen!r}")
             seen += data
-            if b"<failure" in seen or b"<stream:error" in seen:
+            if b"<failure" in seen or b"<stream:error" in seen or b" type='error'" in seen:
                 raise ConnectionError(f"{self.jid}: {seen!r}")
         rest = seen.rpartition(until)[2]
         if b">" not in rest and until[:1] == b"<" and until[-1:] != b">":
@@ -175,24 +180,26 @@ class WireClient(StreamWire):
 
     async def online(self) -> None:
         """Log in, bind, become available, and wait for the server's echo of it."""
-        await self._log_in()
-        await self._bind()
-        self._listen()
+        await self.log_in()
+        await self.begin()
 
-    async def _log_in(self) -> None:
+    async def log_in(self, mechanism: str = "PLAIN") -> None:
+        """Connect, secure the stream, prove who this is; `ANONYMOUS` proves nothing."""
         await self._connect()
         await self._open(self._domain)
         if self._ca is not None:
             await self._secure(ssl.create_default_context(cafile=str(self._ca)), self._domain)
             await self._open(self._domain)
-        word = plain(self._user, self._password)
-        await self._ask(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{word}</auth>", b"<success")
+        word = plain(self._user, self._password) if mechanism == "PLAIN" else "="
+        await self._ask(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='{mechanism}'>{word}</auth>", b"<success")
         await self._open(self._domain)
 
-    async def _bind(self) -> None:
+    async def begin(self) -> None:
+        """Bind a resource, become available, and wait for the server's echo of it."""
         bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>wire</resource></bind>"
         await self._ask(f"<iq type='set' id='bind'>{bind}</iq>", b"</iq>")
         await self._ask("<presence id='here'/>", b"id='here'")
+        self._listen()
 
 
 def plain(user: str, password: str) -> str:

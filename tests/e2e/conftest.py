@@ -67,9 +67,12 @@ def play(act: Callable[[], Awaitable[T]], limit: float = 120.0) -> T:
 def govern(
     name: str, policy: str | None = None, people: tuple[str, ...] = NAMES, guarded: tuple[str, ...] = (), **server: Any
 ) -> Iterator[Government]:
-    """Set up, and take down, a government; `policy` replaces the default one, `guarded` are components that the settings name."""
+    """Set up, and take down, a government; `policy` replaces the default one, `guarded` are components that the settings name.
+
+    The second line (mod_firewall) is there, and must not change anything.
+    """
     folder = in_folder(name)
-    installation = Installation(folder, **server)
+    installation = Installation(folder, **{"firewall": True, **server})
     try:
         if policy is not None:
             (installation.home / "policy.toml").write_text(policy)

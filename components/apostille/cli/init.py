@@ -75,10 +75,16 @@ Prosody's configuration (/etc/prosody/prosody.cfg.lua):
      and in the global part at the top:
        plugin_paths = {{ "{modules}" }}
        Include "/etc/prosody/apostille.cfg.lua"
-  2. under VirtualHost "{domain}", in modules_enabled:
+  2. under VirtualHost "{domain}":
+       authentication = "apostille"
+       apostille_authentication = "internal_hashed"  -- or what stood in authentication before
+     and in modules_enabled:
        "apostille_gate"; "apostille_rosters";
   3. under Component "{rooms}" "muc", and under every other Component, in modules_enabled:
        "apostille_gate";
+  4. if you want a second line (Debian package prosody-modules), in the global part:
+       firewall_scripts = {{ "{firewall}" }}
+     and "firewall"; in modules_enabled beside each "apostille_gate";
 
 Then:
   apostille -c {folder}/{settings} officials import --units UNITS.toml OFFICIALS.csv
@@ -129,7 +135,13 @@ def init(folder: Path, domain: str, rooms: str | None, host: str, port: int, gat
     Ledger(SqlLog(engine), signer)  # begins the ledger: an empty tree under a signed checkpoint
     click.echo(
         _NEXT.format(
-            folder=folder, domain=served, rooms=rooms, settings=DEFAULT_FILE, modules=_modules(), vkey=signer.vkey
+            folder=folder,
+            domain=served,
+            rooms=rooms,
+            settings=DEFAULT_FILE,
+            modules=_beside("modules"),
+            firewall=_beside("apostille.pfw"),
+            vkey=signer.vkey,
         ).rstrip()
     )
 
@@ -154,6 +166,6 @@ def _write(path: Path, content: bytes, mode: int = 0o600) -> None:
         file.write(content)
 
 
-def _modules() -> str:
-    beside = Path(__file__).resolve().parents[3] / "deploy" / "prosody" / "modules"
-    return str(beside) if beside.is_dir() else "/path/to/apostille/deploy/prosody/modules"
+def _beside(name: str) -> str:
+    prosody = Path(__file__).resolve().parents[3] / "deploy" / "prosody"
+    return str(prosody / name) if prosody.is_dir() else f"/path/to/apostille/deploy/prosody/{name}"

@@ -223,7 +223,11 @@ local function is_envelope(event)
 end
 
 local function on_arrival(event)
-	if was_passed(event) or is_internal(event.origin) or from_gate(event) or is_envelope(event) then return; end
+	if was_passed(event) or is_internal(event.origin) or is_envelope(event) then return; end
+	if from_gate(event) then
+		event.apostille_passed = true; -- for handlers that look whether the gate has let it through
+		return;
+	end
 	return ask(event, event.origin.type == "component" and "component" or "remote", false);
 end
 
