@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -40,7 +41,9 @@ def test_it_prints_what_the_server_and_the_auditors_need(tmp_path: Path) -> None
     assert Verifier.parse(vkey).name == "gov.example/ledger"
     assert vkey == Installation(tmp_path).vkey()
     assert 'Include "/etc/prosody/apostille.cfg.lua"' in result.stdout
-    assert 'VirtualHost "gov.example"' in result.stdout
+    assert 'VirtualHost "gov.example":\n       authentication = "apostille"\n' in result.stdout
+    (script,) = re.findall(r'firewall_scripts = \{ "(.*)" \}', result.stdout)
+    assert Path(script).is_file()
     assert (tmp_path / "component.secret").read_text().strip() not in result.stdout
 
 
