@@ -196,10 +196,13 @@ class WireClient(StreamWire):
 
     async def begin(self) -> None:
         """Bind a resource, become available, and wait for the server's echo of it."""
+        await self._bind()
+        self._listen()
+
+    async def _bind(self) -> None:
         bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>wire</resource></bind>"
         await self._ask(f"<iq type='set' id='bind'>{bind}</iq>", b"</iq>")
         await self._ask("<presence id='here'/>", b"id='here'")
-        self._listen()
 
 
 def plain(user: str, password: str) -> str:

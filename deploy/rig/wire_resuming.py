@@ -26,7 +26,7 @@ class ResumingClient(WireClient):
 
     async def online(self) -> None:
         """Log in as any client, then ask for stream management."""
-        await self._log_in()
+        await self.log_in()
         await self._bind()
         seen = await self._ask(f"<enable xmlns='{SM}' resume='true'/>", b"<enabled")
         (self._token,) = re.findall(r"<enabled [^>]*id='([^']+)'", seen.decode())
@@ -44,7 +44,7 @@ class ResumingClient(WireClient):
 
     async def resume(self) -> int:
         """Come back on a new connection; how many stanzas had to be said again."""
-        await self._log_in()
+        await self.log_in()
         heard = len(self.arrived) + len(self.again) + len(self.refused)
         seen = await self._ask(f"<resume xmlns='{SM}' h='{heard}' previd='{self._token}'/>", b"<resumed")
         resumed = _RESUMED.search(seen)
