@@ -18,6 +18,7 @@ PASSWORD = "test"
 NAMES = ("asha", "boris", "clara", "dmitri")
 EVERYBODY = '["verified", "remote", "service", "room"]'
 SEALED_POLICY = f'[[rule]]\nname = "sealed"\nfrom = {EVERYBODY}\nto = {EVERYBODY}\nrequire = "omemo"\nextras = ["subject"]\n'
+HOST_MODULES = ("apostille_gate", "apostille_rosters", "admin_shell")
 OPEN_POLICY = '[[rule]]\nname = "open"\nfrom = ["verified"]\nto = ["verified", "room"]\nrequire = "nothing"\n'
 
 
@@ -72,7 +73,7 @@ def govern(
     The second line (mod_firewall) is there, and must not change anything.
     """
     folder = in_folder(name)
-    installation = Installation(folder, **{"firewall": True, **server})
+    installation = Installation(folder, **{"firewall": True, "host_modules": HOST_MODULES, **server})
     try:
         if policy is not None:
             (installation.home / "policy.toml").write_text(policy)

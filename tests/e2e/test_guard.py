@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from e2e.conftest import NAMES, PASSWORD, Government, play
+from e2e.conftest import HOST_MODULES, NAMES, PASSWORD, Government, play
 from rig.client import NotOnline
 from rig.installation import DOMAIN, MODULES, Installation, in_folder
 from rig.wire import WireClient
 
-HOST = ("apostille_gate", "apostille_rosters", "admin_shell")
 WHY = "the service that checks messages is not running on this server"
 GATE = "mod_apostille_gate.lua"
 UNHOOK = (
@@ -35,7 +34,7 @@ def a_server(change: Callable[[str], str] | None = None, **more: Any) -> Iterato
         modules = Path(shutil.copytree(MODULES, folder / "modules"))
         if change is not None:
             (modules / GATE).write_text(change((modules / GATE).read_text()))
-        installation = Installation(folder, modules=modules, allow_broken_modules=True, **{"host_modules": HOST} | more)
+        installation = Installation(folder, modules=modules, allow_broken_modules=True, **{"host_modules": HOST_MODULES} | more)
         installation.prosody.register((one, PASSWORD) for one in NAMES)
         installation.prosody.start()
         try:
@@ -96,7 +95,7 @@ def test_with_the_gate_in_place_one_logs_in_and_not_with_a_wrong_password(guarde
 
 
 MISSING: dict[str, dict[str, Any]] = {
-    "not in modules_enabled": {"host_modules": HOST[1:]},
+    "not in modules_enabled": {"host_modules": HOST_MODULES[1:]},
     "in modules_disabled": {"host_extra": 'modules_disabled = { "s2s"; "apostille_gate" }'},
     "syntax error": {"change": unparsable},
     "error at load": {"change": failing},

@@ -118,6 +118,9 @@ def test_with_the_gate_the_rules_let_pass_what_the_policy_lets_pass() -> None:
                 assert (await asha.next_message())["from"] == "gate.gov.example", "the notice that warns is readable, too"
                 await asha.say(room, "readable", "groupchat")
                 assert (await boris.next_message())["type"] == "groupchat"
+                history = "<x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='5'/></x>"
+                asha.say_raw(f"<presence to='{room}/A'>{history}</presence>")
+                assert [(await asha.next_message())["body"] for _ in range(2)] == ["readable"] * 2, "said, and told again on joining anew"
                 bot = RawComponent(BOT, SECRET, government.prosody.component_port)
                 await bot.connect()
                 bot.say(f"<message from='{BOT}' to='{government.jid('boris')}' type='chat' id='b'>{BODY}</message>")

@@ -40,9 +40,9 @@ local function depart(session, heir)
 	end
 end
 
--- `release(entry, origin)` lets one entry go on, `broken(entry, error)` hears that it could not; `backlog` entries of one source are
--- as many as it may have waiting before nothing more is read from its connection.
-return function (release, broken, backlog)
+-- `release(entry, origin)` lets one entry go on, `broken(entry, error)` hears that it could not; `acks` hears what waits and what has
+-- gone. `backlog` entries of one source are as many as it may have waiting before nothing more is read from its connection.
+return function (release, broken, acks, backlog)
 	local queues = { count = 0 }; -- entries in all queues
 	local sources = setmetatable({}, { __mode = "k" }); -- origin -> its queue, as long as the origin lives
 
@@ -69,17 +69,19 @@ return function (release, broken, backlog)
 		local source, stanza, origin = entry.source, entry.stanza, entry.origin;
 		source.current = entry;
 		if origin.destroyed then origin = source.snapshot; end
-		if entry.held and source.closing and stanza.name == "presence" and not stanza.attr.to and not stanza.attr.type then
-			return; -- mod_presence would route messages to a session that nobody reads, and empty the offline store into it
-		end
-		release(entry, origin);
+		-- The first presence of a session that nobody reads: mod_presence would route messages to it, and empty the offline store into it.
+		local unread = entry.held and source.closing and stanza.name == "presence" and not stanza.attr.to and not stanza.attr.type;
+		if not unread then release(entry, origin); end
+		acks.gone(entry);
 	end
 
 	local function new_source(origin)
 		local source = { origin = origin, entries = {}, from = 1, to = 0, snapshot = origin.type == "c2s" and snapshot(origin) or origin };
 		source.runner = async.runner(on_turn, {
 			error = function (_, err)
-				if source.current then broken(source.current, err); end
+				if not source.current then return; end
+				broken(source.current, err);
+				acks.gone(source.current);
 			end;
 			ready = function () finish(source); end;
 		}, source);
@@ -106,8 +108,10 @@ return function (release, broken, backlog)
 		finish(source);
 	end
 
-	function queues.park(entry)
+	-- `stanza` is what was read from the stream; the entry's own may be a copy.
+	function queues.park(entry, stanza)
 		local source = sources[entry.origin] or new_source(entry.origin);
+		acks.waits(entry, stanza);
 		entry.source = source;
 		source.to = source.to + 1;
 		source.entries[source.to] = entry;
@@ -148,7 +152,7 @@ return function (release, broken, backlog)
 		if coroutine.running() == source.runner.thread then return; end -- part of what is being released
 		local head = source.entries[source.from];
 		if head and head.on_hold and stanza.name == "iq" then return; end -- in an outage a client still gets its answers
-		queues.park({ origin = origin; stanza = st.clone(stanza); pre = pre; held = true; decided = true });
+		queues.park({ origin = origin; stanza = st.clone(stanza); pre = pre; held = true; decided = true }, stanza);
 		return true;
 	end
 

@@ -15,6 +15,7 @@ local time_now = require "util.time".now;
 
 local lib = module:require("apostille_facts");
 local new_lane = module:require("apostille_asking");
+local acks = module:require("apostille_acks");
 local xmlns_gate = "apostille:gate:0";
 local xmlns_sid = "urn:xmpp:sid:0";
 
@@ -99,7 +100,7 @@ end
 queues = module:require("apostille_queues")(release, function (entry, err)
 	module:log("error", "A parked stanza could not go on: %s", err);
 	bounce(entry, "broken");
-end, backlog);
+end, acks, backlog);
 
 for number, gate_jid in ipairs(gate_jids) do
 	local lane = new_lane({
@@ -131,7 +132,7 @@ local function park_and_ask(entry, to_host)
 	local from = entry.stanza.attr.from;
 	if not entry.hold then entry.hold, entry.open = terms.in_outage(jid.host(from), to_host); end
 	entry.lane = lane_of(from);
-	queues.park(entry);
+	queues.park(entry, entry.stanza);
 	entry.lane.ask(entry);
 	return true;
 end
@@ -307,7 +308,7 @@ end, 1000);
 
 -- What runs is what was loaded, so its files are read now.
 local loaded = {};
-for _, name in ipairs { "mod_apostille_gate", "apostille_asking.lib", "apostille_devices.lib", "apostille_facts.lib",
+for _, name in ipairs { "mod_apostille_gate", "apostille_acks.lib", "apostille_asking.lib", "apostille_devices.lib", "apostille_facts.lib",
 	"apostille_queues.lib", "apostille_terms.lib" } do
 	local file = module:load_resource(name..".lua");
 	loaded[#loaded + 1] = file and file:read("*a") or "";
@@ -385,6 +386,7 @@ end
 
 function module.unload()
 	give_back("reload");
+	acks.end_all();
 	for _, gate_jid in ipairs(gate_jids) do shared.lanes[gate_jid][this_host] = nil; end
 end
 
