@@ -76,7 +76,7 @@ class Trial:
     async def _write(self, client: ReliableClient, chance: Chance) -> None:
         count, others = 0, [name for name in PEOPLE if not client.jid.startswith(f"{name}@")]
         while True:
-            await client.connected.wait()
+            await client.in_session()
             for _ in range(chance.choice((1, 1, 2, 5, 20))):
                 to, kind = f"{chance.choice(others)}@{DOMAIN}", plain if chance.random() < 0.1 else omemo
                 client.post(f"{self._round}-{client.jid.partition('@')[0]}-{count}", lambda mark, to=to, kind=kind: kind(mark, to))  # type: ignore[misc]
@@ -110,7 +110,7 @@ class Trial:
         deadline = time.monotonic() + patience
         probe = f"{self._round}-probe"
         for client in self.clients:
-            await asyncio.wait_for(client.connected.wait(), patience)
+            await client.in_session(patience)
         tried = 0
         while not any(self._arrived(client, probe) for client in self.clients):
             if time.monotonic() > deadline:

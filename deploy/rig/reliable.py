@@ -66,14 +66,26 @@ class ReliableClient(WireClient):
     async def start(self, timeout: float = 20.0) -> None:
         """Go online and stay so."""
         self._living = asyncio.create_task(self._live())
-        await asyncio.wait_for(self.connected.wait(), timeout)
+        await self.in_session(timeout)
 
     async def stop(self) -> None:
-        """Cease, without a word to the server."""
+        """Cease, without a word to the server; if a rule was broken before, say so."""
         if self._living is not None:
             self._living.cancel()
-            await asyncio.wait({self._living})
+            with suppress(asyncio.CancelledError):
+                await self._living
         self._writer.close()
+
+    async def in_session(self, timeout: float = 60.0) -> None:
+        """Wait until there is a session; if a rule was broken, say so."""
+        waiting = asyncio.ensure_future(self.connected.wait())
+        assert self._living is not None
+        done, _ = await asyncio.wait({waiting, self._living}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._living in done:
+            self._living.result()
+        if waiting not in done:
+            raise TimeoutError(f"{self.jid}: not online again")
 
     def cut(self) -> None:
         """Lose the connection, as in a tunnel; the client will notice and come back."""
@@ -113,7 +125,7 @@ class ReliableClient(WireClient):
 
     async def _live(self) -> None:
         while True:
-            with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ET.ParseError):
+            with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, StopAsyncIteration):  # the connection has gone
                 await self.log_in()
                 await self._session()
             self.connected.clear()
