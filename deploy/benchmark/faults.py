@@ -9,6 +9,7 @@ acknowledged message that neither arrived nor came back is lost in silence.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import shutil
 import sys
@@ -165,6 +166,7 @@ def measure(full: bool, seed: int | None = None, rounds: int | None = None) -> d
     seed = Chance().randrange(2**32) if seed is None else seed
     rounds = rounds or (FULL if full else QUICK)
     click.echo(f"faults: seed {seed}, {rounds} rounds")
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each word to a server that was killed
     folder = in_folder("faults")
     installation = Installation(folder, extra=_EXTRA)
     began = time.monotonic()

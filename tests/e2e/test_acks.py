@@ -161,3 +161,18 @@ def test_a_reload_of_the_gate_leaves_no_acknowledgement_behind(lenient: Governme
             await until(lambda: after.acknowledged)
 
     play(act)
+
+
+def test_what_fails_on_its_way_on_comes_back_and_is_acknowledged(lenient: Government) -> None:
+    explode = "if event.stanza:get_child_text('body') == 'explode~0' then error('a handler fails') end"
+    lenient.prosody.shell(f"> prosody.hosts['{DOMAIN}'].events.add_handler('message/bare', function (event) {explode} end, 5)")
+
+    async def act() -> None:
+        async with reliable(lenient, "asha", "boris") as (asha, boris):
+            letter, after = asha.post("explode", to_boris), asha.post("after", to_boris)
+            await until(lambda: letter.acknowledged and after.acknowledged)
+            assert list(asha.bounced) == ["explode~0"]
+            await until(lambda: boris.received)
+            assert boris.received == {"after~0": 1}
+
+    play(act)

@@ -182,6 +182,17 @@ def test_a_reload_closes_nobody_even_one_that_finds_a_syntax_error(guarded: Gove
     play(act)
 
 
+@pytest.mark.parametrize("name", ["auth_internal_hashed", "auth_apostille"])
+def test_a_reload_of_the_wrapper_or_of_what_it_wraps_changes_nothing(guarded: Government, name: str) -> None:
+    guarded.prosody.shell("module", "reload", name, DOMAIN)
+    play(lambda: everybody_logs_in(guarded))
+    guarded.prosody.shell("module", "unload", "apostille_gate", DOMAIN)
+    try:
+        play(lambda: nobody_logs_in(guarded))
+    finally:
+        guarded.prosody.shell("module", "load", "apostille_gate", DOMAIN)
+
+
 def test_a_reload_that_fails_closes_every_session(guarded: Government) -> None:
     async def act() -> None:
         asha = wire(guarded)
