@@ -21,7 +21,8 @@ import click
 
 from apostille import bootstrap
 from apostille import record as records
-from benchmark.gate import PASSWORD, Figure, omemo, plain
+from benchmark.figures import Figure
+from benchmark.generator import PASSWORD, omemo, plain
 from rig.installation import DOMAIN, Installation, in_folder
 from rig.reliable import ReliableClient
 
@@ -90,7 +91,7 @@ class Trial:
         in_a_tunnel = self._chance.sample(self.clients, self._chance.randrange(3))
         await asyncio.sleep(moment / 2)
         for client in in_a_tunnel:
-            client.cut()
+            client.lose()
         await asyncio.sleep(moment / 2)
         if victim == "component" or (victim == "both" and between < 0):
             self.installation.kill()

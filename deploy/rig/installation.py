@@ -77,7 +77,8 @@ class Installation:
         )
         self._serving: subprocess.Popen[bytes] | None = None
         port = str(self.prosody.component_port)
-        self.vkey = self.run("init", str(self.home), "--domain", DOMAIN, "--port", port, "--gates", str(gates)).strip().splitlines()[-1].strip()
+        told = self.run("init", str(self.home), "--domain", DOMAIN, "--port", port, "--gates", str(gates))
+        self.vkey = told.strip().splitlines()[-1].strip()
 
     # ---- the command line -----------------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class ReliableClient(WireClient):
         if waiting not in done:
             raise TimeoutError(f"{self.jid}: not online again")
 
-    def cut(self) -> None:
+    def lose(self) -> None:
         """Lose the connection, as in a tunnel; the client will notice and come back."""
         self.connected.clear()
         if not self._writer.is_closing():
@@ -150,7 +150,7 @@ class ReliableClient(WireClient):
             await self._begin(stanzas)
         self.connected.set()
         async for stanza in stanzas:
-            self._take(stanza)
+            self._hear(stanza)
 
     async def _begin(self, stanzas: AsyncIterator[ET.Element]) -> None:
         self.say("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>wire</resource></bind></iq>")
@@ -194,7 +194,7 @@ class ReliableClient(WireClient):
                 letter.acknowledged = True
         self._acknowledged = h
 
-    def _take(self, stanza: ET.Element) -> None:
+    def _hear(self, stanza: ET.Element) -> None:
         if stanza.tag == f"{{{SM}}}a":
             self._settle(int(stanza.attrib["h"]))
         elif stanza.tag == f"{{{SM}}}r" and not self._writer.is_closing():

@@ -100,7 +100,7 @@ def test_a_session_that_is_resumed_while_its_message_waits_does_not_send_it_agai
         async with reliable(lenient, "asha", "boris") as (asha, boris), impostor(lenient) as gate:
             letter = asha.post("once", to_boris)
             question = await gate.next()
-            asha.cut()
+            asha.lose()
             await asyncio.sleep(0.7)
             assert asha.resumed == 0, "told less than all, it would send again; told all, it would not know of a loss"
             gate.say(passing(question))
@@ -120,7 +120,7 @@ def test_a_resumption_gives_up_with_the_gate_and_tells_what_came_back(lenient: G
         async with reliable(lenient, "asha", "boris") as (asha, boris), impostor(lenient) as gate:
             letter = asha.post("late", to_boris)
             await gate.next()
-            asha.cut()
+            asha.lose()
             await until(lambda: letter.acknowledged)
             assert asha.resumed == 1
             await until(lambda: "late~0" in asha.bounced)

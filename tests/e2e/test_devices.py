@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -16,6 +17,7 @@ from e2e.test_outage import impostor, reply
 from rig.client import Client
 
 ASK = "{apostille:gate:0}ask"
+PUBSUB = "http://jabber.org/protocol/pubsub"
 LEGACY, MODERN = "eu.siacs.conversations.axolotl", "urn:xmpp:omemo:2"
 LEGACY_LIST, MODERN_LIST = f"{LEGACY}.devicelist", f"{MODERN}:devices"
 KEY = bytes(range(33))
@@ -29,7 +31,7 @@ def changes(government: Government) -> list[records.DevicesChanged]:
 
 
 def item(node: str, payload: str, ident: str = "current") -> str:
-    return f"<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='{node}'><item id='{ident}'>{payload}</item></publish></pubsub>"
+    return f"<pubsub xmlns='{PUBSUB}'><publish node='{node}'><item id='{ident}'>{payload}</item></publish></pubsub>"
 
 
 def legacy_list(*ids: int) -> str:
@@ -45,20 +47,24 @@ def word(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def keys(tag: str, ident: str, key: bytes) -> str:
+    return "".join(f"<{tag} {ident}='{number}'>{word(key)}</{tag}>" for number in range(1, 101))
+
+
 LEGACY_BUNDLE = (
     f"<bundle xmlns='{LEGACY}'><signedPreKeyPublic signedPreKeyId='1'>{word(KEY)}</signedPreKeyPublic>"
     f"<signedPreKeySignature>{word(bytes(64))}</signedPreKeySignature><identityKey>{word(KEY)}</identityKey>"
-    f"<prekeys>{''.join(f'<preKeyPublic preKeyId={chr(39)}{n}{chr(39)}>{word(KEY)}</preKeyPublic>' for n in range(1, 101))}</prekeys></bundle>"
+    f"<prekeys>{keys('preKeyPublic', 'preKeyId', KEY)}</prekeys></bundle>"
 )
 MODERN_BUNDLE = (
     f"<bundle xmlns='{MODERN}'><spk id='1'>{word(KEY[:32])}</spk><spks>{word(bytes(64))}</spks><ik>{word(KEY[:32])}</ik>"
-    f"<prekeys>{''.join(f'<pk id={chr(39)}{n}{chr(39)}>{word(KEY[:32])}</pk>' for n in range(1, 101))}</prekeys></bundle>"
+    f"<prekeys>{keys('pk', 'id', KEY[:32])}</prekeys></bundle>"
 )
 
 
 async def ask(client: Client, payload: str, to: str = "") -> str:
     """What an IQ of type set comes back as: `result`, or the condition of its error."""
-    iq = client.make_iq_set(ito=to or None)
+    iq: Any = client.make_iq_set(ito=to or None)
     iq.append(ET.fromstring(payload))
     try:
         await iq.send(timeout=10)
@@ -128,7 +134,7 @@ def test_a_letter_in_the_place_of_devices_and_somebody_elses_list_are_refused_an
             assert await ask(boris, legacy_list(66), strict.jid("clara")) == "not-allowed"
             assert len(changes(strict)) == before
             node = f"<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='{LEGACY_LIST}'/></pubsub>"
-            iq = clara.make_iq_get()
+            iq: Any = clara.make_iq_get()
             iq.append(ET.fromstring(node))
             with pytest.raises(IqError):
                 await iq.send(timeout=10)
@@ -153,7 +159,7 @@ def test_without_a_gate_no_device_appears(strict: Government) -> None:
             publishing = asyncio.create_task(ask(dmitri, legacy_list(41)))
             question = await gate.next()
             assert f"publish {LEGACY} list 41 " in (question.findtext(ASK) or "")
-            gate.say(reply(question, "<error type='wait'><internal-server-error xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>", "error"))
+            gate.say(reply(question, "<error type='wait'/>", "error"))
             assert await publishing == "recipient-unavailable"
 
     play(act)
@@ -174,8 +180,9 @@ def test_what_both_sides_announce_is_told_before_the_message_once_and_again_afte
                 asha.say_raw(f"<message to='{strict.jid('boris')}' type='chat' id='d1'>{secret}</message>")
                 question = await gate.next()
                 about_boris = f"devices {strict.jid('boris')} 61,62 63"
-                assert sorted(told(question))[1] == about_boris
-                assert sorted(told(question))[0].startswith(f"devices {strict.jid('asha')} 51 ")
+                about_asha, about_him = sorted(told(question))
+                assert about_asha.startswith(f"devices {strict.jid('asha')} 51 ")
+                assert about_him == about_boris
                 gate.say(passing(question))
                 asha.say_raw(f"<message to='{strict.jid('boris')}' type='chat' id='d2'>{secret}</message>")
                 question = await gate.next()
