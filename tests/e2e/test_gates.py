@@ -24,7 +24,7 @@ def two() -> Iterator[Government]:
 
 
 def children(pid: int | None) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [int(child) for thread in Path(f"/proc/{pid}/task").iterdir() for child in (thread / "children").read_text().split()]
 
 
 async def until(true: object, seconds: float = 10.0) -> None:
