@@ -35,7 +35,11 @@ def label(field: str, value: str) -> bytes:
     Raises:
         UnicodeEncodeError: it is no Unicode text.
     """
-    return crc32(value.encode(), crc32(field.encode())).to_bytes(HASH, "big")
+    return crc32(value.encode(), _seed(field)).to_bytes(HASH, "big")
+
+
+def _seed(field: str) -> int:
+    return crc32(f"{field}\0".encode())
 
 
 def packed(words: Iterable[Iterable[tuple[str, str]]], first: int) -> tuple[bytes, set[str]]:
@@ -50,7 +54,7 @@ def packed(words: Iterable[Iterable[tuple[str, str]]], first: int) -> tuple[byte
         low = index % SPAN
         for field, value in some:
             if field not in seeds:
-                seeds[field] = crc32(field.encode())
+                seeds[field] = _seed(field)
             numbers += crc32(value.encode(), seeds[field]), low
     return pack(f">{len(numbers)}I", *numbers), set(seeds)
 
@@ -78,7 +82,7 @@ class Segment:
         data, at = self.data, self.data.find(wanted)
         while at >= 0:
             if at % LABEL == 0:
-                yield self._place(data[at + HASH : at + LABEL])
+                yield self._place(int.from_bytes(data[at + HASH : at + LABEL], "big"))
             at = data.find(wanted, at + 1)
 
     def astray(self) -> Iterator[int]:
@@ -86,11 +90,12 @@ class Segment:
         if len(self.data) % LABEL or not 0 <= self.first <= self.stop:
             yield -1
             return
-        low = {self.data[at : at + LABEL - HASH] for at in range(HASH, len(self.data), LABEL)}
-        yield from sorted(place for place in map(self._place, low) if place >= self.stop)
+        lows, base = unpack(f">{len(self.data) // HASH}I", self.data)[1::2], self.first % SPAN
+        if lows and not base <= min(lows) <= max(lows) < base + self.stop - self.first:  # else all is well, at the speed of C
+            yield from sorted(place for place in map(self._place, set(lows)) if place >= self.stop)
 
-    def _place(self, low: bytes) -> int:
-        return self.first + (int.from_bytes(low, "big") - self.first) % SPAN
+    def _place(self, low: int) -> int:
+        return self.first + (low - self.first) % SPAN
 
 
 def fold(loose: Sequence[Segment]) -> list[Segment]:
