@@ -136,6 +136,13 @@ class StreamWire(Wire):
             await asyncio.gather(self._reading, return_exceptions=True)
         self._writer.transport.abort()
 
+    async def vanish(self) -> None:
+        """Close the socket once all that was said is out, without a word of farewell."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self._writer.close()
+        await asyncio.wait({asyncio.ensure_future(self._writer.wait_closed())}, timeout=2)
+
     async def _connect(self) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
 

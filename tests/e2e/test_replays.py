@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from e2e.conftest import PASSWORD, SEALED_POLICY, Government, govern, play
-from e2e.flows import archive, heard, readable, records, sealed_message
+from e2e.flows import archive, asleep, heard, readable, records, sealed_message
 from e2e.test_flows import judged, silence
 from rig.installation import DOMAIN
 from rig.wire_resuming import ResumingClient
@@ -22,18 +20,6 @@ from rig.wire_resuming import ResumingClient
 def patient() -> Iterator[Government]:
     """A government whose gate may be slow: a message waits for half a minute."""
     yield from govern("patient", SEALED_POLICY, extra="apostille_gate_timeout = 30")
-
-
-@contextmanager
-def asleep(government: Government) -> Iterator[None]:
-    """The gate hears questions and answers none until it is woken; its ledger is the real one."""
-    pid = government.installation.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @asynccontextmanager

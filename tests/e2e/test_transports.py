@@ -10,11 +10,12 @@ import pytest
 
 from benchmark.bursts import Bursts, bursts
 from e2e.conftest import PASSWORD, SEALED_POLICY, Government, govern, play
-from e2e.flows import archive, heard, readable, records, sealed_message
+from e2e.flows import archive, asleep, heard, readable, records, sealed_message
+from e2e.test_components import BOT, SECRET, bot_of
 from e2e.test_flows import silence
 from rig.client import Client
 from rig.transports import EVERYTHING, FLOWS, TOWN, wire
-from rig.wire import Wire
+from rig.wire import StreamWire, Wire
 
 BURSTS = 5
 REMOTE_TOO = '[[rule]]\nname = "open"\nfrom = ["verified", "remote"]\nto = ["verified"]\nrequire = "nothing"\n'
@@ -23,7 +24,8 @@ REMOTE_TOO = '[[rule]]\nname = "open"\nfrom = ["verified", "remote"]\nto = ["ver
 @pytest.fixture(scope="module")
 def wired() -> Iterator[Government]:
     """A government that listens on every transport and lets pass what is encrypted."""
-    yield from govern("wired", SEALED_POLICY, network=EVERYTHING)
+    extra = "apostille_gate_timeout = 30"
+    yield from govern("wired", SEALED_POLICY, guarded=(BOT,), components={BOT: SECRET}, network=EVERYTHING, extra=extra)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,46 @@ def test_what_comes_to_a_client_on_any_transport_comes_once(wired: Government, t
             await listener.heard(3, 10)
             await asyncio.sleep(0.2)
             assert (list(listener.arrived), listener.again) == ([f"back-{transport}-{number}" for number in range(3)], [])
+
+    play(act)
+
+
+@pytest.mark.parametrize("transport", ["plaintext", "tls", "s2s"])
+def test_who_vanishes_while_messages_wait_is_heard_to_the_last_word_and_judged_once(wired: Government, transport: str) -> None:
+    idents = [f"vanished-{transport}-{number}" for number in range(10)]
+
+    async def act() -> None:
+        speaker = wire(transport, wired.prosody, "asha", PASSWORD)
+        by = speaker.jid if transport == "s2s" else ""
+        async with wired.online("boris") as (boris,):
+            await speaker.online()
+            assert isinstance(speaker, StreamWire)
+            with asleep(wired):
+                speaker.say(*(sealed_message(wired.jid("boris"), ident, sender=by) for ident in idents))
+                speaker.say(readable(wired.jid("boris"), f"vanished-clear-{transport}", sender=by))
+                await speaker.vanish()
+                await asyncio.sleep(0.3)
+            assert [(await boris.next_message(20))["id"] for _ in idents] == idents
+            assert not await silence(boris)
+            for ident in idents:
+                assert records(wired, ident) == [(speaker.jid, wired.jid("boris"), "", FLOWS[transport])]
+            assert not records(wired, f"vanished-clear-{transport}")
+
+    play(act)
+
+
+def test_a_component_that_vanishes_while_messages_wait_is_heard_to_the_last_word_and_judged_once(wired: Government) -> None:
+    idents = [f"vanished-bot-{number}" for number in range(10)]
+
+    async def act() -> None:
+        async with wired.online("boris") as (boris,):
+            with asleep(wired):
+                async with bot_of(wired) as bot:
+                    bot.say("".join(sealed_message(wired.jid("boris"), ident, sender=BOT) for ident in idents))
+                await asyncio.sleep(0.3)
+            assert [(await boris.next_message(20))["id"] for _ in idents] == idents
+            for ident in idents:
+                assert records(wired, ident) == [(BOT, wired.jid("boris"), "", "component")]
 
     play(act)
 
