@@ -23,9 +23,9 @@ def judged(government: Government) -> list[records.Judged]:
     return [record for record in read if isinstance(record, records.Judged)]
 
 
-async def silence(*clients: Client) -> list[Message]:
+async def silence(*clients: Client, seconds: float = SILENCE) -> list[Message]:
     """What arrives within a while, errors aside."""
-    await asyncio.sleep(SILENCE)
+    await asyncio.sleep(seconds)
     heard = [client.inbox.get_nowait() for client in clients for _ in range(client.inbox.qsize())]
     return [message for message in heard if message["type"] != "error"]
 
