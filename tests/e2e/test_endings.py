@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 from slixmpp.xmlstream import StanzaBase
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 
-from e2e.conftest import Government, play
+from e2e.conftest import PASSWORD, Government, play
 from e2e.test_outage import impostor, refs, reply, verdicts
 from rig.client import Client
+from rig.speaker import Speaker
 
 
 def passing(question: ET.Element) -> str:
@@ -27,6 +29,12 @@ def watch(client: Client) -> list[tuple[str, str]]:
 
     client.register_handler(Callback("watch", MatchXPath("{jabber:client}presence"), note))
     return heard
+
+
+async def until(speaker: Speaker, fits: Callable[[ET.Element], bool]) -> ET.Element:
+    while not fits(stanza := await speaker.next()):
+        pass
+    return stanza
 
 
 def test_a_session_that_is_replaced_while_its_messages_wait_leaves_its_rooms_and_its_heir_stays(lenient: Government) -> None:
@@ -92,5 +100,28 @@ def test_who_is_still_there_when_the_server_stops_hears_that_a_waiting_message_w
             await asyncio.to_thread(lenient.prosody.stop)
             assert (await asha.refusal(ident)).type == "wait"
             await asyncio.to_thread(lenient.prosody.start)
+
+    play(act)
+
+
+def test_who_becomes_available_hears_what_was_said_before_as_one_who_was_away_and_nobody_else_waits(lenient: Government) -> None:
+    def speaker(name: str) -> Speaker:
+        return Speaker(f"{lenient.jid(name)}/new", PASSWORD, lenient.prosody.c2s_port, lenient.prosody.ca)
+
+    async def act() -> None:
+        boris, clara = speaker("boris"), speaker("clara")
+        await boris.connect()
+        await clara.connect()
+        async with lenient.online("asha") as (asha,), impostor(lenient) as gate:
+            await asha.say(lenient.jid("boris"), "while you were away")
+            question = await gate.next()
+            boris.say("<presence id='b'/>")
+            clara.say("<presence id='c'/>")
+            await until(clara, lambda stanza: stanza.get("id") == "c")
+            gate.say(passing(question))
+            message = await until(boris, lambda stanza: stanza.find("{jabber:client}body") is not None)
+            assert message.find("{urn:xmpp:delay}delay") is not None, "it was kept for him, not sent after him"
+        await boris.leave()
+        await clara.leave()
 
     play(act)

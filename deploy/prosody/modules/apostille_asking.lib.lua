@@ -19,7 +19,8 @@ local outage_pause = 0.5; -- seconds between two looks whether the component is 
 
 local kinds = { modify = true, cancel = true, auth = true, wait = true };
 
--- Options: `gate` and `host` (JIDs), `patience` (seconds), `most` (messages in a question), `devices_of(jid)` (a line, or nil).
+-- Options: `gate` and `host` (JIDs), `patience` (seconds), `most` (messages in a question), `devices_of(jid)` (a line, or nil),
+-- `on_hold(entry)` (hears what is held through an outage).
 -- `decide(entry, refusal)` hears what becomes of an entry; a refusal is a table { kind, condition, text, code }, or the word
 -- "unavailable" or "broken".
 return function (options, decide)
@@ -55,7 +56,10 @@ return function (options, decide)
 		local now, kept = time_now(), {};
 		for _, entry in ipairs(entries) do
 			entry.on_hold = now - entry.since < entry.hold;
-			if entry.on_hold then kept[#kept + 1] = entry; end
+			if entry.on_hold then
+				kept[#kept + 1] = entry;
+				options.on_hold(entry);
+			end
 		end
 		for place = #kept, 1, -1 do
 			waiting_from = waiting_from - 1;

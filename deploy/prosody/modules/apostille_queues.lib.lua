@@ -45,6 +45,7 @@ end
 return function (release, broken, acks, backlog)
 	local queues = { count = 0 }; -- entries in all queues
 	local sources = setmetatable({}, { __mode = "k" }); -- origin -> its queue, as long as the origin lives
+	local last_to = {}; -- bare JID -> the last message that is on its way to it
 
 	local function is_idle(source)
 		return source.from > source.to and source.runner.state == "ready";
@@ -65,6 +66,14 @@ return function (release, broken, acks, backlog)
 		end
 	end
 
+	-- Whatever became of a message: what waited for it goes on.
+	function queues.let_followers_go(entry)
+		if entry.bare_to and last_to[entry.bare_to] == entry then last_to[entry.bare_to] = nil; end
+		local followers = entry.followers or {};
+		entry.followers = nil;
+		for _, follower in ipairs(followers) do queues.decide(follower); end
+	end
+
 	local function on_turn(entry)
 		local source, stanza, origin = entry.source, entry.stanza, entry.origin;
 		source.current = entry;
@@ -73,6 +82,7 @@ return function (release, broken, acks, backlog)
 		local unread = entry.held and source.closing and stanza.name == "presence" and not stanza.attr.to and not stanza.attr.type;
 		if not unread then release(entry, origin); end
 		acks.gone(entry);
+		queues.let_followers_go(entry);
 	end
 
 	local function new_source(origin)
@@ -82,6 +92,7 @@ return function (release, broken, acks, backlog)
 				if not source.current then return; end
 				broken(source.current, err);
 				acks.gone(source.current);
+				queues.let_followers_go(source.current);
 			end;
 			ready = function () finish(source); end;
 		}, source);
@@ -108,8 +119,9 @@ return function (release, broken, acks, backlog)
 		finish(source);
 	end
 
-	-- `stanza` is what was read from the stream; the entry's own may be a copy.
+	-- `stanza` is what was read from the stream; the entry's own may be a copy. A message names the account that it is for (`bare_to`).
 	function queues.park(entry, stanza)
+		if entry.bare_to then last_to[entry.bare_to] = entry; end
 		local source = sources[entry.origin] or new_source(entry.origin);
 		acks.waits(entry, stanza);
 		entry.source = source;
@@ -145,14 +157,22 @@ return function (release, broken, acks, backlog)
 		return source.to - source.from + 1 + (source.runner.state == "ready" and 0 or 1);
 	end
 
-	-- While messages of a source wait, everything else from it queues behind them (RFC 6120 section 10.1: in order).
-	function queues.hold(origin, stanza, pre)
-		local source = sources[origin];
-		if not source or origin.destroyed or is_idle(source) then return; end
-		if coroutine.running() == source.runner.thread then return; end -- part of what is being released
-		local head = source.entries[source.from];
+	-- While messages of a source wait, everything else from it queues behind them (RFC 6120 section 10.1: in order). What an account says
+	-- to all (`address`: whose) queues behind the messages to it, too: what was said to somebody before he comes or goes reaches him, or
+	-- is kept for him, as if it had not been waited for.
+	function queues.hold(origin, stanza, pre, address)
+		local source, first = sources[origin], address and last_to[address];
+		if origin.destroyed or (source and coroutine.running() == source.runner.thread) then return; end -- part of what is released
+		local head = source and source.entries[source.from];
 		if head and head.on_hold and stanza.name == "iq" then return; end -- in an outage a client still gets its answers
-		queues.park({ origin = origin; stanza = st.clone(stanza); pre = pre; held = true; decided = true }, stanza);
+		if first and (first.on_hold or first.source == source) then first = nil; end
+		if not first and (not source or is_idle(source)) then return; end
+		local entry = { origin = origin; stanza = st.clone(stanza); pre = pre; held = true; decided = not first };
+		if first then
+			first.followers = first.followers or {};
+			table.insert(first.followers, entry);
+		end
+		queues.park(entry, stanza);
 		return true;
 	end
 

@@ -105,6 +105,7 @@ end, acks, backlog);
 for number, gate_jid in ipairs(gate_jids) do
 	local lane = new_lane({
 		gate = gate_jid; host = this_host; patience = patience; most = batch_messages; devices_of = devices.of;
+		on_hold = queues.let_followers_go;
 	}, queues.decide);
 	lanes[number] = lane;
 	shared.lanes[gate_jid] = shared.lanes[gate_jid] or {};
@@ -159,7 +160,7 @@ local function ask(event, flow, pre)
 		bounce(entry, "broken");
 		return true;
 	end
-	entry.lines = lines;
+	entry.lines, entry.bare_to = lines, jid.bare(attr.to) or jid.bare(attr.from);
 	if lib.is_encrypted(stanza) then entry.about = { jid.bare(attr.from), jid.bare(to) }; end
 	return park_and_ask(entry, to_host);
 end
@@ -198,9 +199,9 @@ local function was_passed(event)
 	return event.apostille_passed;
 end
 
-local function hold(event, pre)
+local function hold(event, pre, address)
 	if was_passed(event) then return; end
-	return queues.hold(event.origin, event.stanza, pre);
+	return queues.hold(event.origin, event.stanza, pre, address);
 end
 
 local function on_sending(event)
@@ -233,7 +234,8 @@ local function on_arrival(event)
 end
 
 local function on_presence_sending(event)
-	return hold(event, true);
+	local origin = event.origin;
+	return hold(event, true, not event.stanza.attr.to and origin.username and jid.join(origin.username, origin.host) or nil);
 end
 
 -- From other servers and components, that is: what a client sends was held when it was sent.
