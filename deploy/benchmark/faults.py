@@ -30,7 +30,11 @@ PEOPLE = tuple(f"person{number}" for number in range(6))
 VICTIMS = ("component", "server", "both")
 QUICK, FULL = 12, 100
 Chance = random.Random  # a plan that can be repeated, and no secret
-_EXTRA = "max_archive_query_results = 1000000\n"
+# At the end each archive is read in one go.
+_EXTRA = (
+    "max_archive_query_results = 1000000\n"
+    "network_settings = { nagle = false; tcp_backlog = 512; max_send_buffer_size = 1024 * 1024 * 1024 }\n"
+)
 
 
 @dataclass
@@ -79,11 +83,11 @@ class Trial:
         count, others = 0, [name for name in PEOPLE if not client.jid.startswith(f"{name}@")]
         while True:
             await client.in_session()
-            for _ in range(chance.choice((1, 1, 2, 5, 20))):
+            for _ in range(chance.choice((1, 1, 1, 2, 15))):
                 to, kind = f"{chance.choice(others)}@{DOMAIN}", plain if chance.random() < 0.1 else omemo
                 client.post(f"{self._round}-{client.jid.partition('@')[0]}-{count}", lambda mark, to=to, kind=kind: kind(mark, to))  # type: ignore[misc]
                 count += 1
-            await asyncio.sleep(chance.uniform(0, 0.4))
+            await asyncio.sleep(chance.uniform(0, 0.6))
 
     async def _kill(self) -> None:
         victim, moment = self._chance.choice(VICTIMS), self._chance.uniform(0.05, 0.8)

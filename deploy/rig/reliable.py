@@ -105,7 +105,7 @@ class ReliableClient(WireClient):
         """Remember stanzas that were said without `post`."""
         self._unacknowledged.extend([None] * stanzas)
 
-    async def ask(self, ident: str, payload: str, kind: str = "set", timeout: float = 60.0) -> ET.Element:
+    async def ask(self, ident: str, payload: str, kind: str = "set", timeout: float = 120.0) -> ET.Element:
         """Send an IQ to the own account or server and wait for its answer."""
         self.count()
         reply = self._replies[ident] = asyncio.get_running_loop().create_future()
