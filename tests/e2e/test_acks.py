@@ -176,3 +176,22 @@ def test_what_fails_on_its_way_on_comes_back_and_is_acknowledged(lenient: Govern
             assert boris.received == {"after~0": 1}
 
     play(act)
+
+
+def test_what_the_server_says_in_a_clients_name_takes_back_no_acknowledgement(lenient: Government) -> None:
+    said = f"require 'util.stanza'.message({{ to = 'boris@{DOMAIN}', from = session.full_jid, id = 'made', type = 'chat' }}, 'made')"
+    say = f"> local session = prosody.full_sessions['asha@{DOMAIN}/wire']; prosody.core_post_stanza(session, {said}, true)"
+
+    async def act() -> None:
+        async with reliable(lenient, "asha", "boris") as (asha, boris):
+            await until(lambda: asha.acknowledgements)
+            async with impostor(lenient) as gate:
+                await asyncio.to_thread(lenient.prosody.shell, say)
+                question = await gate.next()
+                asha.say("<r xmlns='urn:xmpp:sm:3'/>")
+                await until(lambda: len(asha.acknowledgements) == 2)
+                assert asha.acknowledgements[0] == asha.acknowledgements[1]
+                gate.say(passing(question))
+                await until(lambda: boris.received["made"])  # the verdict was not late: the acknowledgement did not wait for it
+
+    play(act)
