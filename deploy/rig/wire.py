@@ -19,6 +19,7 @@ STREAMS = "http://etherx.jabber.org/streams"
 _OPENED = re.compile(rb"<message\b([^>]*)")
 _ID = re.compile(rb" id='([^']*)'")
 _END = b"</message>"
+_REFUSED = re.compile(rb"<iq[^>]* type='error'")
 
 
 class Wire(ABC):
@@ -162,7 +163,7 @@ class StreamWire(Wire):
             if not data:
                 raise ConnectionError(f"{self.jid}: the server closed the stream: {seen!r}")
             seen += data
-            if b"<failure" in seen or b"<stream:error" in seen or b" type='error'" in seen:
+            if b"<failure" in seen or b"<stream:error" in seen or _REFUSED.search(seen):
                 raise ConnectionError(f"{self.jid}: {seen!r}")
         rest = seen.rpartition(until)[2]
         if b">" not in rest and until[:1] == b"<" and until[-1:] != b">":
