@@ -55,9 +55,9 @@ def _ratio(some: list[_Taken], others: list[_Taken]) -> Figure:
     return median([one.round.rate / other.round.rate for one, other in zip(some, others, strict=True)], "1", BARE)
 
 
-def _cpu_ratio(gated: list[_Taken], bare: list[_Taken]) -> Figure:
+def _cpu_ratio(some: list[_Taken], bare: list[_Taken]) -> Figure:
     """What the ratio of rates would be if nothing but the server's one thread were in the way: quieter than the clock."""
-    return median([without.server / with_gate.server for with_gate, without in zip(gated, bare, strict=True)], "1", BARE)
+    return median([without.server / one.server for one, without in zip(some, bare, strict=True)], "1", BARE)
 
 
 def _rate(taken: list[_Taken]) -> Figure:
@@ -127,6 +127,7 @@ def _omemo(plan: _Plan, warm: int) -> dict[str, Figure]:
             "gate.rate_gated_omemo_per_s": _rate(with_gate),
             "gate.rate_bare_omemo_per_s": _rate(without),
             "gate.rate_firewall_omemo_per_s": _rate(rival),
+            "gate.server_cpu_ratio_firewall": _cpu_ratio(rival, without),
             **_costs(with_gate, without, plan.messages),
         }
         figures |= _latencies("omemo", plan, figures["gate.rate_gated_omemo_per_s"].value / 2, gated, bare)

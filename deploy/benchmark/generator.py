@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+
 from benchmark.client import WireClient
 
 PASSWORD = "bench"
@@ -30,7 +32,7 @@ PATIENCE = 30.0
 _NOISE = base64.b64encode(os.urandom(300_000)).decode()
 
 
-class NotDelivered(RuntimeError):
+class NotDelivered(click.ClickException):
     """Messages were refused, lost, doubled or not copied, or not refused: figures of such a run would be lies."""
 
 
@@ -177,14 +179,18 @@ class Load:
         return [*twice, *(error for one in (*self._senders, *self._receivers, *self._devices) for error in one.errors)]
 
     async def _arrive(self, count: int) -> None:
-        while len(self._heard) < count and not self._errors():
+        """Wait for all messages of this load; a second of silence is looked into, a long one is the end."""
+        silent = 0.0
+        while len(self._heard) < count:
             self._more.clear()
             try:
-                await asyncio.wait_for(self._more.wait(), PATIENCE)
+                await asyncio.wait_for(self._more.wait(), 1)
+                silent = 0.0
             except TimeoutError:
-                raise NotDelivered(f"{count - len(self._heard)} of {count} messages did not arrive within {PATIENCE:g} s") from None
-        if errors := self._errors():
-            raise NotDelivered(f"{len(self._heard)} of {count} messages had arrived when this came: {errors[0]}")
+                silent += 1
+                if (errors := self._errors()) or silent >= PATIENCE:
+                    said = errors[0] if errors else f"nothing came for {PATIENCE:g} s"
+                    raise NotDelivered(f"{count - len(self._heard)} of {count} messages did not arrive: {said}") from None
 
     def _copies(self) -> int:
         return sum(one.copies for one in self._devices)
