@@ -272,8 +272,8 @@ def _question(words: list[str], lines: list[str], known: Mapping[str, Announced]
     _, ref, flow, sender, recipient, kind, id_, origin_id, room, text, more = words
     if "%" in sender or "%" in recipient:
         sender, recipient = _plain(sender), _plain(recipient)
-        if not sender or not recipient:
-            raise Unreadable("message: without from or to")
+    if not sender or not recipient:
+        raise Unreadable("message: without from or to")
     if flow not in _FLOWS:
         raise Unreadable(f"message: flow {_short(flow)}")
     id_ = _plain(id_)
