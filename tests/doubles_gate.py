@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from apostille.record import Record
-from apostille.vocabulary import Fault, Message, Standing, Verdict
+from apostille.vocabulary import Fault, Free, Message, OutageClass, Standing, Terms, Verdict
 
 NOW = 1_795_000_000_000
+TERMS = Terms((Free("urn:xmpp:hints", "store", 0, 0, 0),), ("gov.example", "rooms.gov.example"), 256, 1024, 4)
 
 
 class MemoryLedger:
@@ -39,18 +41,30 @@ class MemoryLedger:
 
 
 class ToldPolicy:
-    """The port `Policy`: the verdict for a message is the one named by its id; others pass and are kept."""
+    """The port `Policy`: the verdict for a message is the one named by its id; others pass and are kept.
+
+    Give `outages` and set `newer`, and the next `refresh` finds another policy.
+    """
 
     def __init__(self, verdicts: Mapping[str, Verdict] | None = None) -> None:
         self.verdicts = dict(verdicts or {})
         self.asked: list[str] = []
+        self.outages: tuple[OutageClass, ...] = ()
+        self.newer = False
 
     def judge(self, message: Message) -> Verdict:
         self.asked.append(message.id)
         return self.verdicts.get(message.id, Verdict(True, rule="told"))
 
+    def terms(self) -> Terms:
+        return replace(TERMS, outages=self.outages)
 
-class FallenPolicy:
+    def refresh(self) -> bool:
+        newer, self.newer = self.newer, False
+        return newer
+
+
+class FallenPolicy(ToldPolicy):
     """A policy whose directory is away."""
 
     def judge(self, message: Message) -> Verdict:  # noqa: ARG002

@@ -9,7 +9,7 @@ import pytest
 
 from apostille.policy.rules import Policy, Requirement, Rule, Setting, Stage, read_policy
 from apostille.policy.store import load_policy
-from apostille.vocabulary import Fault, Party, Reason, Refusal
+from apostille.vocabulary import Fault, Outage, Party, Reason, Refusal
 
 WHO = 'from = ["verified"]\nto = ["verified"]\n'
 
@@ -23,6 +23,7 @@ def test_a_rule_is_read_whole() -> None:
         '[[rule]]\nname = "public"\nfrom = ["public", "remote"]\nto = ["verified", "room"]\nrequire = "nothing"\nstage = "warn"\n'
         'kinds = ["groupchat", "private"]\nversions = ["2"]\nextras = ["subject"]\n'
     ).rules
+    assert (found.outage, found.hold_seconds) == (Outage.BOUNCE, 0)
     assert found == Rule(
         "public",
         frozenset((Party.PUBLIC, Party.REMOTE)),
@@ -39,6 +40,15 @@ def test_what_a_rule_does_not_say_is_the_strict_choice() -> None:
     (found,) = read(f'[[rule]]\nname = "officials"\n{WHO}').rules
     assert (found.require, found.stage) == (Requirement.OMEMO, Stage.ENFORCE)
     assert (found.settings, found.versions, found.extras) == (frozenset(Setting), frozenset(("0.3", "2")), frozenset())
+
+
+def test_what_a_rule_says_of_outages_is_read() -> None:
+    held, opened = read(
+        f'[[rule]]\nname = "a"\n{WHO}outage = "hold"\nhold_seconds = 300\n'
+        '[[rule]]\nname = "b"\nfrom = ["service"]\nto = ["remote", "service"]\noutage = "pass"\n'
+    ).rules
+    assert (held.outage, held.hold_seconds) == (Outage.HOLD, 300)
+    assert (opened.outage, opened.hold_seconds) == (Outage.PASS, 0)
 
 
 def test_rules_keep_the_order_of_the_file() -> None:
@@ -60,7 +70,10 @@ def test_an_empty_document_is_an_empty_policy() -> None:
         (f"[[rule]]\n{WHO}", "policy.toml: rule 1: needs a name"),
         (f"[[rule]]\nname = ''\n{WHO}", "rule 1: needs a name"),
         (f"[[rule]]\nname = 7\n{WHO}", "rule 1: needs a name"),
-        (f'[[rule]]\nname = "a"\n{WHO}[[rule]]\nname = "b"\n{WHO}form = 1', "rule 2: unknown key 'form'; known are extras, from, kinds"),
+        (
+            f'[[rule]]\nname = "a"\n{WHO}[[rule]]\nname = "b"\n{WHO}form = 1',
+            "rule 2: unknown key 'form'; known are extras, from, hold_seconds, kinds",
+        ),
         ('[[rule]]\nname = "a"\nto = ["verified"]', "policy.toml: rule 1 (a): needs from, a list of verified, suspended"),
         ('[[rule]]\nname = "a"\nfrom = ["verified"]', "rule 1 (a): needs to, a list of"),
         ('[[rule]]\nname = "a"\nfrom = "verified"\nto = []', "rule 1 (a): from should be a list of"),
@@ -77,6 +90,18 @@ def test_an_empty_document_is_an_empty_policy() -> None:
         (f'[[rule]]\nname = "a"\n{WHO}versions = [2]', "rule 1 (a): versions holds 2; known are 0.3, 2"),
         (f'[[rule]]\nname = "a"\n{WHO}versions = ["0.4"]', "versions holds '0.4'"),
         (f'[[rule]]\nname = "a"\n{WHO}extras = ["body"]', "rule 1 (a): extras holds 'body'; known are invitations, subject"),
+        (f'[[rule]]\nname = "a"\n{WHO}outage = "open"', "rule 1 (a): outage = 'open'; should be one of bounce, hold, pass"),
+        (f'[[rule]]\nname = "a"\n{WHO}outage = "hold"', 'rule 1 (a): outage = "hold" and hold_seconds go together'),
+        (f'[[rule]]\nname = "a"\n{WHO}hold_seconds = 20', 'rule 1 (a): outage = "hold" and hold_seconds go together'),
+        (f'[[rule]]\nname = "a"\n{WHO}outage = "hold"\nhold_seconds = 0', 'outage = "hold" and hold_seconds go together'),
+        *(
+            (f'[[rule]]\nname = "a"\n{WHO}outage = "hold"\nhold_seconds = {wrong}', "should be a whole number up to 300")
+            for wrong in ("301", "-1", "2.5", "true", '"20"', "[20]")
+        ),
+        *(
+            (f'[[rule]]\nname = "a"\nfrom = [{one}]\nto = [{other}]\noutage = "pass"', 'rule 1 (a): outage = "pass" is never for people')
+            for one, other in [('"verified"', '"remote"'), ('"remote"', '"public"'), ('"service"', '"remote", "room"')]
+        ),
         (f'[[rule]]\nname = "a"\n{WHO}[[rule]]\nname = "a"\n{WHO}', "policy.toml: two rules are named 'a'"),
     ],
 )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apostille.policy.rules import REFUSED, TEXTS, WARNED, Policy, Requirement, Rule, Setting, Stage, setting_of
+from apostille.policy.rules import LONGEST_HOLD, PEOPLE, REFUSED, TEXTS, WARNED, Policy, Requirement, Rule, Setting, Stage, setting_of
 from apostille.policy.stanzas import _ORDER
-from apostille.vocabulary import Party, Verdict
+from apostille.vocabulary import Outage, Party, Verdict
 from apostille_xep.gate.stanza import Child, Question
 from messages import CLIENT, body, child, legacy, message, modern
 
@@ -28,14 +30,32 @@ def judged(*rules: Rule, of: Question, sender: Party = Party.VERIFIED, recipient
     return Policy(rules).judge(of, sender, recipient)
 
 
-@pytest.mark.parametrize("children", [(), (CHATSTATE,), (body("hello"),), (legacy(),)], ids=["nothing", "chatstate", "plain", "omemo"])
-def test_an_empty_policy_refuses_everything(children: tuple[Child, ...]) -> None:
+@pytest.mark.parametrize(
+    "children",
+    [(body("hello"),), (legacy(),), (child("unknown:x", "x"),), (CHATSTATE, child(CLIENT, "thread", text=3))],
+    ids=["plain", "omemo", "unknown", "thread"],
+)
+def test_an_empty_policy_refuses_everything_that_says_anything(children: tuple[Child, ...]) -> None:
     for sender in Party:
         for recipient in Party:
             verdict = judged(of=message(*children), sender=sender, recipient=recipient)
             assert not verdict.passes
             assert verdict.text == REFUSED + TEXTS[verdict.code]
             assert verdict.rule == ""
+
+
+@pytest.mark.parametrize("children", [(), (CHATSTATE,)], ids=["nothing", "chatstate"])
+def test_what_says_nothing_passes_without_a_rule_between_the_servers_own_people_and_rooms(children: tuple[Child, ...]) -> None:
+    people = {Party.VERIFIED, Party.SUSPENDED, Party.EXPIRED, Party.PUBLIC}
+    for sender in Party:
+        for recipient in Party:
+            verdict = judged(of=message(*children), sender=sender, recipient=recipient)
+            if sender in people and recipient in people | {Party.ROOM}:
+                assert verdict == Verdict(True, rule="empty", recorded=False)
+            else:
+                assert (verdict.passes, verdict.text) == (False, REFUSED + TEXTS[verdict.code])
+            in_room = judged(of=message(*children, room=ROOM), sender=sender, recipient=recipient)
+            assert in_room.passes is (sender in people), "behind a nickname in a room may be anybody"
 
 
 def test_between_verified_officials_a_message_must_be_encrypted() -> None:
@@ -114,8 +134,11 @@ def test_a_rule_that_requires_nothing_lets_everything_pass_and_keeps_what_is_not
     ],
 )
 def test_who_fits_no_rule_is_told_why(sender: Party, recipient: Party, code: str) -> None:
-    for one in (message(legacy()), message(CHATSTATE)):
-        assert judged(rule(), of=one, sender=sender, recipient=recipient) == Verdict(False, code, REFUSED + TEXTS[code])
+    refused = Verdict(False, code, REFUSED + TEXTS[code])
+    for one in (message(legacy()), message(child(CLIENT, "thread", text=3))):
+        assert judged(rule(), of=one, sender=sender, recipient=recipient) == refused
+    if Party.REMOTE in (sender, recipient):
+        assert judged(rule(), of=message(CHATSTATE), sender=sender, recipient=recipient) == refused
 
 
 # ---- errors -------------------------------------------------------------------------------------------------------------
@@ -143,6 +166,73 @@ def test_ciphertext_in_an_error_is_kept_and_needs_a_rule() -> None:
     hidden = message(ERROR, legacy(), type="error")
     assert judged(rule(), of=hidden) == Verdict(True, rule="officials")
     assert judged(rule(), of=hidden, sender=Party.SUSPENDED).code == "sender-suspended"
+
+
+# ---- outages ------------------------------------------------------------------------------------------------------------
+
+OFFICIALS, REMOTES, SERVICES = frozenset((Party.VERIFIED,)), frozenset((Party.REMOTE,)), frozenset((Party.SERVICE,))
+HELD: dict[str, Any] = {"outage": Outage.HOLD, "hold_seconds": 20}
+LONGER = {**HELD, "hold_seconds": 60}
+
+
+def in_outage(*rules: Rule, senders: frozenset[Party] = OFFICIALS, recipients: frozenset[Party] = OFFICIALS) -> tuple[Outage, int]:
+    return Policy(rules).in_outage(senders, recipients)
+
+
+def test_without_a_word_an_outage_bounces() -> None:
+    assert in_outage() == in_outage(rule()) == (Outage.BOUNCE, 0)
+
+
+def test_a_rule_may_hold_its_messages_through_an_outage() -> None:
+    assert in_outage(rule(**HELD)) == (Outage.HOLD, 20)
+    assert in_outage(rule(**HELD), senders=PEOPLE, recipients=PEOPLE) == (Outage.HOLD, 20), "what no rule fits is refused afterwards"
+
+
+def test_of_several_rules_that_might_decide_the_strictest_holds() -> None:
+    chat, rooms = (frozenset((setting,)) for setting in (Setting.CHAT, Setting.GROUPCHAT))
+    assert in_outage(rule("a", settings=chat, **LONGER), rule("b", **HELD)) == (Outage.HOLD, 20)
+    assert in_outage(rule("a", settings=chat, **LONGER), rule("b", settings=rooms)) == (Outage.BOUNCE, 0)
+    assert in_outage(rule("a"), rule("b", **HELD)) == (Outage.BOUNCE, 0), "the second never decides"
+    public = Rule("public", frozenset((Party.PUBLIC,)), OFFICIALS)
+    assert in_outage(rule(**HELD), public, senders=PEOPLE) == (Outage.BOUNCE, 0)
+
+
+def test_only_where_every_message_is_covered_by_such_rules_one_may_pass() -> None:
+    opened = Rule("alarms", SERVICES, REMOTES, Requirement.NOTHING, outage=Outage.PASS)
+    assert in_outage(opened, senders=SERVICES, recipients=REMOTES) == (Outage.PASS, 0)
+    assert in_outage(opened, senders=SERVICES | OFFICIALS, recipients=REMOTES) == (Outage.BOUNCE, 0)
+    assert in_outage(opened, senders=SERVICES, recipients=REMOTES | SERVICES) == (Outage.BOUNCE, 0), "no rule lets the others pass"
+    half = replace(opened, settings=frozenset((Setting.CHAT,)))
+    assert in_outage(half, senders=SERVICES, recipients=REMOTES) == (Outage.BOUNCE, 0)
+    held = Rule("held", SERVICES, SERVICES, outage=Outage.HOLD, hold_seconds=5)
+    assert in_outage(opened, held, senders=SERVICES, recipients=REMOTES | SERVICES) == (Outage.HOLD, 5)
+
+
+parties = st.frozensets(st.sampled_from(Party), min_size=1)
+any_rule = st.builds(
+    Rule,
+    st.just("r"),
+    parties,
+    parties,
+    settings=st.frozensets(st.sampled_from(Setting), min_size=1),
+    outage=st.sampled_from(Outage),
+    hold_seconds=st.integers(1, LONGEST_HOLD),
+)
+
+
+@given(st.lists(any_rule, max_size=4), parties, parties)
+def test_an_outage_is_no_softer_for_many_than_for_each(rules: list[Rule], senders: frozenset[Party], recipients: frozenset[Party]) -> None:
+    policy = Policy(tuple(rules))
+    outage, seconds = policy.in_outage(senders, recipients)
+    for sender, recipient, setting in product(senders, recipients, Setting):
+        deciding = next((one for one in rules if one.fits(sender, recipient, setting)), None)
+        if outage is Outage.PASS:
+            assert deciding is not None
+            assert deciding.outage is Outage.PASS
+        elif outage is Outage.HOLD and deciding is not None:
+            assert deciding.outage is not Outage.BOUNCE
+            assert deciding.outage is Outage.PASS or seconds <= deciding.hold_seconds
+    assert (seconds > 0) is (outage is Outage.HOLD)
 
 
 # ---- what a person reads ------------------------------------------------------------------------------------------------

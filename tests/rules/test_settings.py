@@ -35,8 +35,10 @@ def test_a_domain_is_all_that_must_be_set(tmp_path: Path) -> None:
         server_port=5347,
         server_rooms=("rooms.gov.example",),
         server_components=(),
+        server_unguarded=(),
         components_secret_file=tmp_path / "component.secret",
         components_gate="gate.gov.example",
+        components_gates=1,
         components_rosters="rosters.gov.example",
         components_directory="directory.gov.example",
         components_trace="trace.gov.example",
@@ -51,14 +53,17 @@ def test_every_key_can_be_set(tmp_path: Path) -> None:
     found = settings(
         tmp_path,
         DOMAIN + '[server]\nhost = "10.0.0.1"\nport = 1\nrooms = ["a.gov.example", "b.{domain}"]\ncomponents = ["bot.{domain}"]\n'
-        '[components]\nsecret_file = "/etc/s"\ngate = "g.{domain}"\nrosters = "r"\ndirectory = "d"\ntrace = "t"\n'
+        'unguarded = ["chat.{domain}"]\n'
+        '[components]\nsecret_file = "/etc/s"\ngate = "g.{domain}"\ngates = 3\nrosters = "r"\ndirectory = "d"\ntrace = "t"\n'
         '[database]\nurl = "postgresql+psycopg://localhost/apostille"\n'
         '[policy]\nfile = "../p.toml"\n[ledger]\norigin = "log"\nkey_file = "keys/l.pem"\n',
     )
     assert (found.server_host, found.server_port, found.server_rooms) == ("10.0.0.1", 1, ("a.gov.example", "b.gov.example"))
     assert found.server_components == ("bot.gov.example",)
+    assert found.server_unguarded == ("chat.gov.example",)
     assert found.components_secret_file == Path("/etc/s")
     assert (found.components_gate, found.components_rosters) == ("g.gov.example", "r")
+    assert found.gates() == ("g.gov.example", "g2.gov.example", "g3.gov.example")
     assert (found.components_directory, found.components_trace) == ("d", "t")
     assert found.database_url == "postgresql+psycopg://localhost/apostille"
     assert (found.policy_file, found.ledger_key_file) == (tmp_path / "../p.toml", tmp_path / "keys/l.pem")

@@ -1,13 +1,76 @@
--- Reads one <message/> on standard input, prints its facts as the gate module would send them. Run with Prosody's own libraries.
-local source, library = arg[1], arg[2];
+-- Runs the gate module's libraries on request: reads frames on standard input, answers each with one. Run with Prosody's own libraries.
+--
+-- A frame is a line "COMMAND ARGUMENTS SIZE" and then so many bytes; an answer is a line "SIZE" and so many bytes. Stanzas are read
+-- by the parser of a real stream, so that names, namespaces and attributes are where a module finds them.
+local source, folder = arg[1], arg[2];
 package.path = source.."/?.lua;"..package.path;
 package.cpath = source.."/?.so;"..package.cpath;
-local facts = assert(loadfile(library))();
-local stanza = assert(require "util.xml".parse(io.read("*a"), { allow_comments = true }));
--- A stream's default namespace is not repeated on its stanzas.
-local function plain(element)
-	if element.attr.xmlns == "jabber:client" then element.attr.xmlns = nil; end
-	for _, child in ipairs(element.tags) do plain(child); end
+
+local now = 1000;
+package.preload["util.time"] = function () return { now = function () return now end; monotonic = function () return now end } end
+
+local function library(name)
+	return assert(loadfile(folder.."/apostille_"..name..".lib.lua"))();
 end
-plain(stanza);
-io.write(tostring(facts.facts(stanza, { ref = "1", flow = "local", to = stanza.attr.to })));
+
+local xmppstream = require "util.xmppstream";
+local lib = library "facts";
+local terms = library "terms"(lib.measure, lib.loose_text);
+
+-- One stanza of a component's or a client's stream.
+local function parse(xml, xmlns)
+	local found, wrong;
+	local session = { notopen = true };
+	local stream = xmppstream.new(session, {
+		default_ns = xmlns;
+		streamopened = function () session.notopen = nil; end;
+		handlestanza = function (_, stanza) found = stanza; end;
+		error = function (_, kind, what) wrong = kind.." "..tostring(what); end;
+	});
+	stream:feed("<stream:stream xmlns='"..xmlns.."' xmlns:stream='http://etherx.jabber.org/streams'>");
+	local ok, err = stream:feed(xml);
+	return assert(found, "no stanza: "..tostring(wrong or not ok and err));
+end
+
+local commands = {};
+
+function commands.facts(xml)
+	local stanza = parse(xml, "jabber:client");
+	return lib.facts(stanza, "1", "local", stanza.attr.to);
+end
+
+function commands.word(text)
+	return lib.word(text);
+end
+
+function commands.terms(xml)
+	local ok, why = terms.read(parse(xml, "jabber:component:accept"));
+	return ok and "ok" or tostring(why);
+end
+
+function commands.free(xml, host)
+	return terms.is_free(parse(xml, "jabber:client"), host) and "free" or "asked";
+end
+
+function commands.outage(_, from, to)
+	local hold, open = terms.in_outage(from, to);
+	return hold.." "..(open and "pass" or "bounce");
+end
+
+function commands.later(_, seconds)
+	now = now + tonumber(seconds);
+	return "";
+end
+
+while true do
+	local head = io.read("*l");
+	if not head then break; end
+	local words = {};
+	for word in head:gmatch("%S+") do words[#words + 1] = word; end
+	local size = tonumber(table.remove(words));
+	local text = size > 0 and io.read(size) or "";
+	local ok, answer = pcall(commands[table.remove(words, 1)], text, table.unpack(words));
+	if not ok then answer = "failed: "..tostring(answer); end
+	io.write(#answer, "\n", answer);
+	io.flush();
+end

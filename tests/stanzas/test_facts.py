@@ -6,31 +6,21 @@ import base64
 import hashlib
 import json
 import struct
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from apostille_xep.gate.stanza import NAMESPACE, Question, read_ask
-from rig.configuration import SOURCE
-from rig.installation import MODULES
-from rig.prosody import _lua
+from apostille_xep.gate.stanza import Question
+from lua import Lua, in_ask
 
 HERE = Path(__file__).parent
 VECTORS = json.loads((HERE.parent / "vectors" / "omemo_digest.json").read_text(encoding="utf-8"))
 AXOLOTL = "eu.siacs.conversations.axolotl"
 
 
-def facts(xml: str) -> str:
-    script = [*_lua(), str(HERE / "facts.lua"), str(SOURCE), str(MODULES / "apostille_facts.lib.lua")]
-    done = subprocess.run(script, input=xml, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def question(xml: str) -> Question:
-    (read,) = read_ask(ET.fromstring(f"<ask xmlns='{NAMESPACE}'>{facts(xml)}</ask>"))
+def question(lua: Lua, xml: str) -> Question:
+    (read,) = in_ask(lua.facts(xml))
     assert isinstance(read, Question), read
     return read
 
@@ -64,32 +54,32 @@ def digest_of(encrypted: ET.Element) -> str:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
-def test_lua_and_python_digest_the_same_fields_to_the_same_value(vector: dict[str, str]) -> None:
+def test_lua_and_python_digest_the_same_fields_to_the_same_value(vector: dict[str, str], lua: Lua) -> None:
     assert digest_of(ET.fromstring(vector["xml"])) == vector["digest"]
-    (child,) = question(message(vector["xml"])).children
+    (child,) = question(lua, message(vector["xml"])).children
     assert child.envelope is not None
     assert child.envelope.digest == vector["digest"]
 
 
-def test_two_serialisations_of_one_header_have_one_digest() -> None:
+def test_two_serialisations_of_one_header_have_one_digest(lua: Lua) -> None:
     digests = {vector["digest"] for vector in VECTORS if vector["name"].startswith("same ")}
     assert len([vector for vector in VECTORS if vector["name"].startswith("same ")]) >= 2
     assert len(digests) == 1
 
 
-def test_every_field_of_a_header_changes_the_digest() -> None:
+def test_every_field_of_a_header_changes_the_digest(lua: Lua) -> None:
     xml = next(vector["xml"] for vector in VECTORS if vector["name"] == "same header, one line")
     changes = [("sid='27'", "sid='28'"), ("rid='31'", "rid='32'"), ("prekey='true'", "prekey='false'"), ("<iv>AAAA", "<iv>AAAB")]
     changes += [("<payload>3q2+7w==", "<payload>3q2+8A=="), ("<payload>3q2+7w==</payload>", "")]
     for old, new in changes:
         assert old in xml
-        (child,) = question(message(xml.replace(old, new))).children
+        (child,) = question(lua, message(xml.replace(old, new))).children
         assert child.envelope is not None
         assert child.envelope.digest != VECTORS[0]["digest"], (old, new)
 
 
-def test_no_text_of_a_message_is_among_its_facts() -> None:
-    told = facts(
+def test_no_text_of_a_message_is_among_its_facts(lua: Lua) -> None:
+    told = lua.facts(
         message(
             "<body>the launch code is 0000</body><subject>launch</subject><x xmlns='unknown:x' hint='launch'><y>launch <z/> code</y></x>"
         )
@@ -99,8 +89,9 @@ def test_no_text_of_a_message_is_among_its_facts() -> None:
     assert hashlib.sha256(b"the launch code is 0000").hexdigest() in told
 
 
-def test_what_hides_in_attributes_depth_and_between_elements_is_measured() -> None:
+def test_what_hides_in_attributes_depth_and_between_elements_is_measured(lua: Lua) -> None:
     read = question(
+        lua,
         "<message xmlns='jabber:client' from='a@gov.example/r' to='b@gov.example' secret='sixsix'>loose"
         "<active xmlns='http://jabber.org/protocol/chatstates' a='four'><b c='xx'>deep</b></active> </message>"
     )
@@ -111,13 +102,13 @@ def test_what_hides_in_attributes_depth_and_between_elements_is_measured() -> No
     assert read.type == "normal"
 
 
-def test_bytes_are_counted_not_characters() -> None:
-    (body,) = question(message("<body>Отчёт</body>")).children
+def test_bytes_are_counted_not_characters(lua: Lua) -> None:
+    (body,) = question(lua, message("<body>Отчёт</body>")).children
     assert body.text == len("Отчёт".encode())
     assert body.sha256 == hashlib.sha256("Отчёт".encode()).hexdigest()
 
 
-def test_things_that_have_no_business_inside_encrypted_are_counted() -> None:
+def test_things_that_have_no_business_inside_encrypted_are_counted(lua: Lua) -> None:
     strange = [
         "<header sid='1'><key rid='2'>AAAA</key></header><body xmlns='jabber:client'>hi</body>",
         "<header sid='1'><key rid='2'>AAAA</key></header>text",
@@ -133,17 +124,17 @@ def test_things_that_have_no_business_inside_encrypted_are_counted() -> None:
         "<header sid='1'><key rid='2'>AAAA</key></header><payload note='hi'>AAAA</payload>",
     ]
     for inner in strange:
-        (child,) = question(message(f"<encrypted xmlns='{AXOLOTL}'>{inner}</encrypted>")).children
+        (child,) = question(lua, message(f"<encrypted xmlns='{AXOLOTL}'>{inner}</encrypted>")).children
         assert child.envelope is not None
         assert child.envelope.strange > 0, inner
-    (child,) = question(message(f"<encrypted xmlns='{AXOLOTL}' note='hi'><header sid='1'/></encrypted>")).children
+    (child,) = question(lua, message(f"<encrypted xmlns='{AXOLOTL}' note='hi'><header sid='1'/></encrypted>")).children
     assert child.envelope is not None
     assert child.envelope.strange > 0
 
 
-def test_base64_that_cannot_be_decoded_is_told_as_such() -> None:
+def test_base64_that_cannot_be_decoded_is_told_as_such(lua: Lua) -> None:
     inner = "<header sid='1'><key rid='2'>???</key><iv>%%</iv></header><payload>===</payload>"
-    (child,) = question(message(f"<encrypted xmlns='{AXOLOTL}'>{inner}</encrypted>")).children
+    (child,) = question(lua, message(f"<encrypted xmlns='{AXOLOTL}'>{inner}</encrypted>")).children
     envelope = child.envelope
     assert envelope is not None
     assert (envelope.keys[0].length, envelope.iv, envelope.payload) == (-1, -1, -1)

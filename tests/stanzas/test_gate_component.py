@@ -10,52 +10,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from apostille.gate.component import GateComponent
 from apostille.gate.service import Gate, Policy
 from apostille.record import Filed, Judged
 from apostille.vocabulary import Verdict
 from apostille_xep.gate.stanza import NAMESPACE
 from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, salts
-
-ACCEPT = "jabber:component:accept"
-STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
-TOLD = {
-    "no": Verdict(False, "plaintext", "Encrypt <it> & send it again.", "officials"),
-    "gone": Verdict(False, "sender-suspended", "Ask your registrar.", ""),
-    "empty": Verdict(True, rule="officials", recorded=False),
-    "warned": Verdict(True, "plaintext", "Encrypt <it> & co.", "officials", notice=True),
-}
-
-
-class Heard(GateComponent):
-    """A gate component that keeps what it would send, as if it were connected."""
-
-    def __init__(self, gate: Gate) -> None:
-        super().__init__("gate.gov.example", "secret", ("127.0.0.1", 1), gate, ["gov.example", "rooms.gov.example"])
-        self.sent: list[str] = []
-        self.told = asyncio.Event()
-        self.transport: Any = object()
-
-    def send_raw(self, data: Any) -> None:
-        self.sent.append(data)
-        self.told.set()
-
-    async def hear(self, inner: str, asker: str = "gov.example", id_: str = "q1") -> list[str]:
-        """What is sent when `asker` asks this."""
-        ask = f"<ask xmlns='{NAMESPACE}'>{inner}</ask>"
-        stanza = f"<iq xmlns='{ACCEPT}' type='set' id='{id_}' from='{asker}' to='gate.gov.example'>{ask}</iq>"
-        self.sent.clear()
-        self.told.clear()
-        self._spawn_event(ET.fromstring(stanza))
-        await asyncio.wait_for(self.told.wait(), 5)
-        return list(self.sent)
-
-
-def said(ref: str, id_: str, **more: str) -> str:
-    extra = "".join(f" {name}='{value}'" for name, value in more.items())
-    return (
-        f"<message ref='{ref}' from='boris@gov.example/phone' to='anna@gov.example' flow='local' type='chat' text='0' id='{id_}'{extra}/>"
-    )
+from heard import ACCEPT, TOLD, Heard, error, result, said
 
 
 def conversation(
@@ -74,18 +34,6 @@ def answer(question: str, ledger: MemoryLedger, policy: Policy | None = None, as
     return sent
 
 
-def error(kind: str, condition: str, asker: str = "gov.example") -> str:
-    return (
-        f'<iq type="error" id="q1" from="gate.gov.example" to="{asker}">'
-        f'<error type="{kind}"><{condition} xmlns="{STANZAS}"/></error></iq>'
-    )
-
-
-def result(inner: str) -> str:
-    head = '<iq type="result" id="q1" from="gate.gov.example" to="gov.example">'
-    return f'{head}<verdicts xmlns="{NAMESPACE}">{inner}</verdicts></iq>'
-
-
 def test_verdicts_answer_the_questions_in_order() -> None:
     ledger = MemoryLedger(first=40)
     assert answer(said("1", "a") + said("2", "no") + said("3", "empty") + said("4", "gone") + said("5", "b"), ledger) == result(
@@ -100,7 +48,7 @@ def test_verdicts_answer_the_questions_in_order() -> None:
 
 def test_archive_ids_are_kept_and_answered_by_an_empty_verdict() -> None:
     ledger = MemoryLedger()
-    assert answer("<archived record='40'><by jid='anna@gov.example' id='s1'/></archived>", ledger) == result("")
+    assert answer("archived 40 anna@gov.example s1\n", ledger) == result("")
     assert ledger.records == [Filed(NOW, ((40, "anna@gov.example", "s1"),))]
 
 
@@ -134,7 +82,7 @@ def test_a_policy_that_fails_gives_no_verdict_and_nothing_is_kept(caplog: pytest
 
 def test_facts_that_cannot_be_read_are_refused_beside_their_neighbours_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     ledger = MemoryLedger()
-    questions = [said("1", "a") + said("2", "b", room="x").replace("text='0'", "text='--1'")] * 3
+    questions = [said("1", "a") + said("2", "b", text="--1")] * 3
     with caplog.at_level(logging.ERROR):
         answers = conversation(questions, ledger)
     for number, (sent,) in enumerate(answers):
@@ -146,10 +94,10 @@ def test_facts_that_cannot_be_read_are_refused_beside_their_neighbours_and_logge
     assert [len(step) for step in ledger.steps] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("inner", ["<other/>", "<message from='a@b' to='c@d'/>", "<archived record='-1'><by jid='a@b' id='x'/></archived>"])
+@pytest.mark.parametrize("inner", ["<other/>", "message  local a@b c@d chat x % % 0 0", "archived -1 a@b x", " store urn:xmpp:hints 0 0 0"])
 def test_a_question_that_cannot_be_read_at_all_is_refused_whole_and_logged_once(inner: str, caplog: pytest.LogCaptureFixture) -> None:
     ledger = MemoryLedger()
-    for sent in conversation([said("1", "a") + inner] * 2, ledger):
+    for sent in conversation(["archived 1 a@b x\n" + inner] * 2, ledger):
         assert sent == [error("modify", "bad-request")]
     assert ledger.steps == []
     assert len([record for record in caplog.records if "could not be read" in record.getMessage()]) == 1

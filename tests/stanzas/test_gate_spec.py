@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -11,14 +12,31 @@ import pytest
 import xmlschema
 
 import apostille_xep.gate
-from apostille_xep.gate.stanza import ASK, NAMESPACE, Archived, Garbled, Passed, Question, Refused, Unreadable, read_ask, write_verdicts
+from apostille.gate.component import _terms
+from apostille.policy.stanzas import free_terms
+from apostille.vocabulary import Outage, OutageClass
+from apostille_xep.gate.stanza import (
+    ASK,
+    COVERED,
+    NAMESPACE,
+    Archived,
+    Garbled,
+    Passed,
+    Question,
+    Refused,
+    Unreadable,
+    read_ask,
+    read_covered,
+    write_verdicts,
+)
+from lua import Lua, in_ask
 
 FOLDER = Path(apostille_xep.gate.__file__).parent
 SCHEMA = xmlschema.XMLSchema(str(FOLDER / "schema.xsd"))
 SPEC = (FOLDER / "spec.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```xml\n(.*?)```", SPEC, re.DOTALL)
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "omemo_digest.json").read_text(encoding="utf-8"))
-ELEMENTS = ("ask", "message", "child", "omemo", "keys", "archived", "by", "verdicts", "pass", "refuse", "refused")
+ELEMENTS = ("ask", "verdicts", "pass", "refuse", "refused", "terms", "free", "child", "outage", "covered", "host")
 
 
 def read(text: str) -> ET.Element:
@@ -57,9 +75,17 @@ def test_an_example_of_the_specification_follows_its_schema(example: str) -> Non
 
 def test_the_schema_refuses_what_the_specification_does_not_know() -> None:
     for wrong in (
-        "<ask xmlns='apostille:gate:0'><message flow='local' from='a@b' to='c@d' text='0'/></ask>",
-        "<ask xmlns='apostille:gate:0'><message ref='1' flow='sideways' from='a@b' to='c@d' text='0'/></ask>",
+        "<ask xmlns='apostille:gate:0'>message  local a@b c@d chat m1 % % 0 0</ask>",
+        "<ask xmlns='apostille:gate:0'>message 1 sideways a@b c@d chat m1 % % 0 0</ask>",
+        "<ask xmlns='apostille:gate:0'>message 1 local a@b c@d chat m1 % % 0</ask>",
+        "<ask xmlns='apostille:gate:0'>message 1 local a@b c@d chat 5% % % 0 0</ask>",
+        "<ask xmlns='apostille:gate:0'> store urn:xmpp:hints 0 0 0</ask>",
+        "<ask xmlns='apostille:gate:0'>archived 1 a@b</ask>",
+        "<ask xmlns='apostille:gate:0'>other</ask>",
         "<ask xmlns='apostille:gate:0'><other/></ask>",
+        "<terms xmlns='apostille:gate:0' valid='1'/>",
+        "<terms xmlns='apostille:gate:0' valid='1'><free within='a' id='1' aside='1' times='1'><child name='x'/></free></terms>",
+        "<covered xmlns='apostille:gate:0' modules=''><host jid='a' covered='perhaps'/></covered>",
         "<verdicts xmlns='apostille:gate:0'><refuse ref='1' code='no' type='never'>No.</refuse></verdicts>",
         "<verdicts xmlns='apostille:gate:0'><pass/></verdicts>",
     ):
@@ -75,7 +101,8 @@ def test_the_gate_reads_each_question_of_the_specification(ask: ET.Element) -> N
 
 def test_the_digests_in_the_examples_are_those_of_the_test_vectors() -> None:
     known = {vector["digest"] for vector in VECTORS}
-    shown = {omemo.get("digest") for ask in asks() for omemo in ask.iter(f"{{{NAMESPACE}}}omemo")}
+    parts = [part for ask in asks() for part in read_ask(ask) if isinstance(part, Question)]
+    shown = {child.envelope.digest for part in parts for child in part.children if child.envelope}
     assert shown
     assert shown <= known
 
@@ -89,17 +116,43 @@ def test_what_the_gate_writes_follows_the_schema() -> None:
 
 
 def test_a_message_that_cannot_be_read_does_not_spoil_its_neighbours() -> None:
-    ask = read(
-        "<ask xmlns='apostille:gate:0'>"
-        "<message ref='1' flow='local' from='a@b' to='c@d' text='many'/>"
-        "<message ref='2' flow='local' from='a@b' to='c@d' text='0'/></ask>"
-    )
-    first, second = read_ask(ask)
+    lines = "message 1 local a@b c@d chat % % % many 0\nmessage 2 local a@b c@d chat % % % 0 0"
+    first, second = in_ask(lines)
     assert isinstance(first, Garbled)
     assert isinstance(second, Question)
 
 
-@pytest.mark.parametrize("inner", ["<message flow='local' from='a@b' to='c@d' text='0'/>", "<other/>", "<archived record='1'/>"])
+@pytest.mark.parametrize("inner", ["message  local a@b c@d chat % % % 0 0", "<other/>", "other", "archived 1", " store urn:x 0 0 0"])
 def test_a_question_that_cannot_be_answered_is_unreadable_as_a_whole(inner: str) -> None:
     with pytest.raises(Unreadable):
-        list(read_ask(read(f"<ask xmlns='apostille:gate:0'>{inner}</ask>")))
+        in_ask(inner)
+
+
+def test_the_facts_that_the_server_tells_follow_the_schema(lua: Lua) -> None:
+    for number, vector in enumerate(VECTORS):
+        children = f"{vector['xml']}<body>hi</body><x xmlns='odd = namespace'/>"
+        told = lua.facts(f"<message xmlns='jabber:client' from='a@b/c d' to='e@f' type='chat' id='{number} %'>{children}</message>")
+        SCHEMA.validate(read(f"<ask xmlns='{NAMESPACE}'>{told}\n</ask>"))
+
+
+def test_the_terms_that_the_gate_sets_follow_the_schema() -> None:
+    terms = free_terms(["gov.example", "rooms.gov.example"])
+    outages = (OutageClass("gov.example", "*", Outage.HOLD, 20), OutageClass("*", "gate.gov.example", Outage.BOUNCE))
+    SCHEMA.validate(read(_terms(replace(terms, outages=outages))))
+
+
+def test_the_gate_reads_the_report_of_the_specification() -> None:
+    reports = [payload for example in EXAMPLES for payload in payloads(example) if payload.tag == COVERED]
+    hosts = {"gov.example": True, "rooms.gov.example": True, "chat.gov.example": False}
+    assert [read_covered(one).hosts for one in reports] == [hosts]
+
+
+def test_the_server_understands_the_terms_of_the_specification(lua: Lua) -> None:
+    (terms,) = [payload for example in EXAMPLES for payload in payloads(example) if payload.tag == f"{{{NAMESPACE}}}terms"]
+    assert lua.terms(ET.tostring(terms, "unicode")) == "ok"
+    head = "<message to='boris@gov.example' id='m1'>"
+    assert lua.is_free(f"{head}<composing xmlns='http://jabber.org/protocol/chatstates'/></message>", "gov.example")
+    assert not lua.is_free(f"{head}<body>hi</body></message>", "gov.example")
+    assert lua.in_outage("gov.example", "gov.example") == (20, False)
+    assert lua.in_outage("gate.gov.example", "other.example") == (0, True)
+    assert lua.in_outage("gov.example", "other.example") == (0, False)

@@ -1,0 +1,75 @@
+"""The gate module's own Lua files, run by the interpreter that Prosody uses: one process answers any number of questions."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from apostille_xep.gate.stanza import NAMESPACE, Archived, Garbled, Question, read_ask
+from rig.configuration import SOURCE
+from rig.installation import MODULES
+from rig.prosody import _lua
+
+SCRIPT = Path(__file__).parent / "stanzas" / "facts.lua"
+
+
+class Lua:
+    """Facts of stanzas, and what terms make of them, as the server sees it; its clock stands until it is moved."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [*_lua(), str(SCRIPT), str(SOURCE), str(MODULES)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(10)
+
+    def facts(self, xml: str) -> str:
+        """The lines of one message."""
+        return self._ask("facts", xml)
+
+    def word(self, text: str) -> str:
+        """A text as one word of a line."""
+        return self._ask("word", text)
+
+    def terms(self, xml: str) -> str:
+        """Take new terms: "ok", or what is wrong with them."""
+        return self._ask("terms", xml)
+
+    def is_free(self, xml: str, host: str) -> bool:
+        """Whether a message to `host` passes without a question."""
+        answer = self._ask(f"free {host}", xml)
+        assert answer in ("free", "asked"), answer
+        return answer == "free"
+
+    def in_outage(self, sender: str, recipient: str) -> tuple[float, bool]:
+        """Seconds that a message between two hosts may be held, and whether it may pass without a verdict."""
+        hold, word = self._ask(f"outage {sender} {recipient}", "").split(" ")
+        return float(hold), word == "pass"
+
+    def later(self, seconds: float) -> None:
+        """Let time pass."""
+        self._ask(f"later {seconds}", "")
+
+    def _ask(self, head: str, text: str) -> str:
+        process, body = self._process, text.encode()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{head} {len(body)}\n".encode() + body)
+        process.stdin.flush()
+        size = process.stdout.readline()
+        assert size, "the Lua process ended"
+        answer = process.stdout.read(int(size)).decode()
+        assert not answer.startswith("failed: "), answer
+        return answer
+
+
+def in_ask(lines: str) -> list[Question | Garbled | Archived]:
+    """Lines as they arrive at the component, inside the XML that they travel in."""
+    return list(read_ask(ET.fromstring(f"<ask xmlns='{NAMESPACE}'>{lines}</ask>")))
