@@ -15,7 +15,7 @@ end
 
 local xmppstream = require "util.xmppstream";
 local lib = library "facts";
-local terms = library "terms"(lib.measure, lib.loose_text);
+local terms = library "terms"(lib);
 
 -- One stanza of a component's or a client's stream.
 local function parse(xml, xmlns)

@@ -44,8 +44,9 @@ local function identity_in(bundle, ns)
 	return key and (#key == 32 or #key == 33) and to_hex(key) or "";
 end
 
--- `measure(element)` and `word(text)` are those of the facts.
-return function (measure, word)
+-- `facts` is what measures messages.
+return function (facts)
+	local measure, word = facts.measure, facts.word;
 	local devices = {};
 
 	-- What an IQ wants to change about somebody's devices: the rest of a line, or nil if it is none of that.

@@ -269,4 +269,6 @@ local function is_encrypted(stanza)
 	return stanza:get_child("encrypted", xmlns_omemo_legacy) or stanza:get_child("encrypted", xmlns_omemo_2);
 end
 
-return { facts = facts; is_encrypted = is_encrypted; measure = measure; loose_text = loose_text; word = word; };
+return {
+	facts = facts; is_encrypted = is_encrypted; measure = measure; loose_text = loose_text; word = word; most_children = most_children;
+};

@@ -12,8 +12,9 @@ local function whole(text)
 	return text and text:find("^%d+$") and tonumber(text) or nil;
 end
 
--- `measure(element)` and `loose_text(stanza)` are those of the facts, so that both say the same of a stanza.
-return function (measure, loose_text)
+-- `facts` measures, so that both say the same of a stanza.
+return function (facts)
+	local measure, loose_text, most_children = facts.measure, facts.loose_text, facts.most_children;
 	local terms = {};
 	local free, rows, within, outage, valid_until = nil, {}, {}, {}, 0;
 
@@ -52,7 +53,7 @@ return function (measure, loose_text)
 	function terms.is_free(stanza, to_host)
 		local tags, attr = stanza.tags, stanza.attr;
 		if not free or not within[to_host] or (tags[1] and not row_of(tags[1], attr.type)) then return false; end
-		if time_now() > valid_until or loose_text(stanza) > 0 or #(attr.id or "") > free.id then return false; end
+		if time_now() > valid_until or loose_text(stanza) > 0 or #(attr.id or "") > free.id or #tags > most_children then return false; end
 		local aside, times = 0, {};
 		for _, child in ipairs(tags) do
 			local row = row_of(child, attr.type);

@@ -38,8 +38,8 @@ shared.releasing = shared.releasing or setmetatable({}, { __mode = "k" });
 shared.lanes = shared.lanes or {}; -- gate JID -> host -> lane, so that the gate's own host can say that it came or went
 local releasing = shared.releasing; -- coroutine -> the entry that it is letting through
 
-local terms = module:require("apostille_terms")(lib.measure, lib.loose_text);
-local devices = module:require("apostille_devices")(lib.measure, lib.word);
+local terms = module:require("apostille_terms")(lib);
+local devices = module:require("apostille_devices")(lib);
 local queues;
 local lanes = {};
 local last_ref = 0;
