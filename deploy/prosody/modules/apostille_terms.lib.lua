@@ -18,9 +18,11 @@ return function (facts)
 	local terms = {};
 	local free, rows, within, outage, valid_until = nil, {}, {}, {}, 0;
 
-	-- Take the place of what was said before; nil and a reason when it cannot be read, and then nothing is free.
+	-- Take the place of what was said before; nil and a reason when it cannot be read, and then nothing is free
+	-- and nothing is held.
 	function terms.read(element)
 		free, rows, within, outage, valid_until = nil, {}, {}, {}, 0;
+		local outages = {};
 		local seconds, table_ = whole(element.attr.valid), element:get_child("free", xmlns_gate);
 		if not seconds or not table_ then return nil, "no table or no term"; end
 		local limits = { id = whole(table_.attr.id), aside = whole(table_.attr.aside), times = whole(table_.attr.times) };
@@ -36,9 +38,9 @@ return function (facts)
 		for one in element:childtags("outage", xmlns_gate) do
 			local attr = one.attr;
 			if not attr.from or not attr.to then return nil, "an outage without parties"; end
-			outage[attr.from.." "..attr.to] = { hold = attr.mode == "hold" and whole(attr.seconds) or 0, open = attr.mode == "pass" };
+			outages[attr.from.." "..attr.to] = { hold = attr.mode == "hold" and whole(attr.seconds) or 0, open = attr.mode == "pass" };
 		end
-		free, valid_until = limits, time_now() + seconds;
+		free, outage, valid_until = limits, outages, time_now() + seconds;
 		return true;
 	end
 
