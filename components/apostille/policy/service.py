@@ -82,9 +82,10 @@ class Judge:
         parties |= {room: PEOPLE | {Party.ROOM, Party.REMOTE} for room in sorted(self._hosts.rooms)}
         parties |= {service: frozenset((Party.SERVICE,)) for service in sorted(self._hosts.services)}
         parties["*"] = frozenset((Party.REMOTE,))
-        outages = []
-        for (sender, senders), (recipient, recipients) in product(parties.items(), repeat=2):
-            outage, seconds = self._policy.in_outage(senders, recipients)
-            if outage is not Outage.BOUNCE:
-                outages.append(OutageClass(sender, recipient, outage, seconds))
-        return replace(free_terms(own), outages=tuple(outages))
+        outages = tuple(
+            OutageClass(sender, recipient, *self._policy.in_outage(senders, recipients))
+            for (sender, senders), (recipient, recipients) in product(parties.items(), repeat=2)
+        )
+        if all(one.outage is Outage.BOUNCE for one in outages):
+            outages = ()  # as without a word; but where one is named all are, or a "*" would speak for hosts that have a name
+        return replace(free_terms(own), outages=outages)
