@@ -16,7 +16,6 @@ from rig.component import RawComponent
 
 PATIENCE = 2.5
 ASK = "{apostille:gate:0}ask"
-MESSAGE = "{apostille:gate:0}message"
 
 
 def secret(government: Government) -> str:
@@ -42,7 +41,8 @@ async def undelivered(boris: Client) -> bool:
 
 
 def refs(question: ET.Element) -> list[str]:
-    return [str(message.get("ref")) for message in question.iter(MESSAGE)]
+    lines = (question.findtext(ASK) or "").split("\n")
+    return [line.split(" ")[1] for line in lines if line.startswith("message ")]
 
 
 def reply(question: ET.Element, payload: str, kind: str = "result") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from apostille.gate.rules import NOTICE_PAUSE, judged, notice_due
+from apostille.gate.rules import NOTICE_PAUSE, judged, notice_due, uncovered
 from apostille.record import Body, Encrypted, Judged, commitment, resource_mark
 from apostille.vocabulary import Verdict
 from messages import ANNA, BORIS, CLIENT, DIGEST, LEGACY, MODERN, body, child, keys, legacy, message, modern, sha256
@@ -66,3 +66,28 @@ def test_what_an_observed_message_brings_too_much_of_is_cut() -> None:
 @pytest.mark.parametrize(("last", "now", "due"), [(None, 0, True), (0, NOTICE_PAUSE - 1, False), (0, NOTICE_PAUSE, True), (5, 5, False)])
 def test_a_notice_is_due_once_an_hour(last: int | None, now: int, due: bool) -> None:
     assert notice_due(last, now) is due
+
+
+# ---- coverage -----------------------------------------------------------------------------------------------------------
+
+SERVED = ("gov.example", "rooms.gov.example")
+BOTH = dict.fromkeys(SERVED, True)
+
+
+@pytest.mark.parametrize(
+    ("reports", "exempt", "found"),
+    [
+        ({}, (), ["gov.example", "rooms.gov.example"]),
+        ({"gov.example": BOTH}, (), ["rooms.gov.example"]),
+        ({"gov.example": BOTH, "rooms.gov.example": None}, (), ["rooms.gov.example"]),
+        (dict.fromkeys(SERVED, BOTH), (), []),
+        ({"gov.example": BOTH, "rooms.gov.example": {**BOTH, "z": False, "a": False}}, (), ["a", "z"]),
+        ({"gov.example": {**BOTH, "gate": False}, "rooms.gov.example": BOTH}, ("gate",), []),
+        ({"gov.example": {"gov.example": False}, "rooms.gov.example": BOTH}, (), ["gov.example"]),
+        ({"gov.example": BOTH}, ("rooms.gov.example",), []),
+    ],
+)
+def test_a_host_is_uncovered_if_it_is_silent_or_anybody_says_so(
+    reports: dict[str, dict[str, bool] | None], exempt: tuple[str, ...], found: list[str]
+) -> None:
+    assert uncovered(SERVED, exempt, reports) == found
