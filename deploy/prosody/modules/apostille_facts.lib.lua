@@ -217,7 +217,7 @@ local function omemo(encrypted)
 	return concat {
 		"encrypted ", ns, " ", device_id(sid) or "0",
 		" ", iv and (iv_bytes and #iv_bytes or -1) or "-", " ", payload and (payload_bytes and #payload_bytes or -1) or "-",
-		" ", strange, w > 0 and " " or "", concat(words, " "), " ", digest,
+		" ", strange, " ", digest, w > 0 and " " or "", concat(words, " "),
 	};
 end
 

@@ -182,18 +182,16 @@ def _keys(words: str) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def _header(line: str) -> tuple[str, int, int | None, int | None, int, tuple[Key, ...]]:
-    words = line.split(" ", 6)
-    if len(words) < 6:
-        raise Unreadable("encrypted: too few words")
-    _, namespace, sid, iv, payload, strange = words[:6]
+_Header = tuple[int, int | None, int | None, int, tuple[Key, ...]]
+
+
+def _header(sid: str, iv: str, payload: str, strange: str, keys: str) -> _Header:
     return (
-        namespace,
         _count(sid, "sid"),
         _absent_or_length(iv, "iv"),
         _absent_or_length(payload, "payload"),
         _count(strange, "strange"),
-        _keys(words[6] if len(words) > 6 else ""),
+        _keys(keys),
     )
 
 
@@ -201,8 +199,12 @@ _known_header = lru_cache(_REMEMBERED)(_header)
 
 
 def _encrypted(line: str) -> Child:
-    header, _, digest = line.rpartition(" ")  # the digest alone differs from message to message of a chat, and the payload's length
-    namespace, sid, iv, payload, strange, keys = (_known_header if len(line) <= _SHORT_LINE else _header)(header)
+    words = line.split(" ", 7)
+    if len(words) < 7:
+        raise Unreadable("encrypted: too few words")
+    namespace, digest = words[1], words[6]
+    read = _known_header if len(line) <= _SHORT_LINE else _header  # of a chat, the digest and a length differ from message to message
+    sid, iv, payload, strange, keys = read(words[2], words[3], words[4], words[5], words[7] if len(words) > 7 else "")
     return Child(namespace, "encrypted", 0, 0, 0, "", Envelope(sid, iv, payload, keys, _sha256(digest, "omemo digest"), strange))
 
 
