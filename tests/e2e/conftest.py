@@ -66,11 +66,17 @@ def play(act: Callable[[], Awaitable[T]], limit: float = 120.0) -> T:
 
 
 def govern(
-    name: str, policy: str | None = None, people: tuple[str, ...] = NAMES, guarded: tuple[str, ...] = (), **server: Any
+    name: str,
+    policy: str | None = None,
+    people: tuple[str, ...] = NAMES,
+    guarded: tuple[str, ...] = (),
+    before: Callable[[Installation], None] = lambda _: None,
+    **server: Any,
 ) -> Iterator[Government]:
-    """Set up, and take down, a government; `policy` replaces the default one, `guarded` are components that the settings name.
+    """Set up, and take down, a government.
 
-    The second line (mod_firewall) is there, and must not change anything.
+    `policy` replaces the default one, `guarded` are components that the settings name, `before` is called before anything runs. The
+    second line (mod_firewall) is there, and must not change anything.
     """
     folder = in_folder(name)
     installation = Installation(folder, **{"firewall": True, "host_modules": HOST_MODULES, **server})
@@ -80,6 +86,7 @@ def govern(
         if guarded:
             text = installation.settings.read_text().replace("[server]", f"[server]\ncomponents = {list(guarded)}")
             installation.settings.write_text(text)
+        before(installation)
         installation.prosody.register((one, PASSWORD) for one in people)
         installation.prosody.start()
         installation.import_officials(people)

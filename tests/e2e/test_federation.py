@@ -20,7 +20,7 @@ from e2e.test_components import BOT, SECRET, bot_of, refused
 from e2e.test_flows import judged, silence
 from rig.client import Client
 from rig.configuration import Network
-from rig.installation import in_folder
+from rig.installation import Installation, in_folder
 from rig.prosody import Prosody, introduce
 
 TOWN = "town.example"
@@ -46,22 +46,28 @@ class Neighbours:
 @pytest.fixture(scope="module", params=[False, True], ids=["two connections", "one connection"])
 def neighbours(request: pytest.FixtureRequest) -> Iterator[Neighbours]:
     network = Network(federation=True, bidi=request.param)
-    for government in govern("federal", SEALED_POLICY, guarded=(BOT,), components={BOT: SECRET}, network=network):
-        ours = government.prosody
-        folder = in_folder("town")
-        town = Prosody(folder, TOWN, network=network, authority=ours.authority)
-        try:
-            introduce(ours, town)
-            ours.restart()
-            town.register([("mayor", PASSWORD), ("clerk", PASSWORD)])
+    folder = in_folder("town")
+    towns: list[Prosody] = []
+
+    def found(installation: Installation) -> None:
+        towns.append(Prosody(folder, TOWN, network=network, authority=installation.prosody.authority))
+        introduce(installation.prosody, *towns)
+
+    try:
+        for government in govern("federal", SEALED_POLICY, before=found, guarded=(BOT,), components={BOT: SECRET}, network=network):
+            (town,) = towns
+            town.register([("mayor", PASSWORD)])
             town.start()
             yield Neighbours(government, town)
-            made = re.findall(r"s2s connection (gov.example->town.example|town.example->gov.example) complete", ours.log_text())
-            assert "SASL EXTERNAL" in ours.log_text() + town.log_text()
-            assert len(made) == 1 or not network.bidi
-        finally:
+            logs = government.prosody.log_text() + town.log_text()
+            assert "Accepting SASL EXTERNAL identity" in logs
+            assert "dialback" not in logs
+            made = re.findall(r"s2s connection (gov.example->town.example|town.example->gov.example) complete", logs)
+            assert len(made) == (2 if network.bidi else len(made)), "each server tells of the one connection once"
+    finally:
+        for town in towns:
             town.stop()
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def never_said(neighbours: Neighbours, ident: str, *clients: Client, by: Client | None = None, rooms: tuple[str, ...] = ()) -> None:
