@@ -163,7 +163,7 @@ def test_terms_of_a_user_are_refused_and_change_nothing(with_bot: Government) ->
                 attempt = asha.make_iq_set(ito=to)
                 attempt.append(ET.fromstring(EVERYTHING))
                 with pytest.raises(IqError):
-                    await attempt.send(timeout=5)
+                    await attempt.send(timeout=5)  # type: ignore[no-untyped-call]
             await still_asked(with_bot, asha, boris)
 
     play(act)

@@ -15,7 +15,7 @@ SIZES = st.sampled_from([0, 0, 1, 43, 44, 64, 100, 128, 256, 257, 512, 1024, 400
 HASHES = ["ab" * 32, *sorted(FALLBACKS)[:2]]
 NAMES = [*_TABLE, (CLIENT, "subject"), (CLIENT, "error"), ("jabber:x:conference", "x"), ("unknown:x", "x")]
 plain = st.builds(
-    lambda name, text, attributes, elements: Child(*name, text, attributes, elements, "", None),
+    lambda name, text, attributes, elements: Child(name[0], name[1], text, attributes, elements, "", None),
     st.sampled_from(NAMES), SIZES, SIZES, st.integers(0, 4),
 )  # fmt: skip
 bodies = st.builds(
