@@ -43,6 +43,8 @@ class Account:
 
     sent: int = 0
     resumed: int = 0
+    told_again: int = 0  # by the recipient's own stream management or offline store
+    errors: list[str] = field(default_factory=list)  # of streams
     acknowledged: int = 0
     bounced: int = 0
     unrecorded: set[str] = field(default_factory=set)
@@ -143,10 +145,15 @@ class Trial:
             archived = await client.archive()
             arrived |= set(client.received) | set(archived)
             account.resumed += client.resumed
-            account.duplicated |= {mark for copies in (client.received, archived) for mark, count in copies.items() if count > 1}
+            account.errors += client.stream_errors
+            account.told_again += sum(count - 1 for count in client.received.values())
+            # What a server kept for a session and tells its successor is no second delivery: it passed the router once.
+            first_hand = client.received - client.told_again
+            account.duplicated |= {mark for copies in (first_hand, archived) for mark, count in copies.items() if count > 1}
         told = {mark for client in self.clients for mark in client.bounced}
         recorded = _recorded(self.installation)
         account.unrecorded = arrived - set(recorded)
+        account.duplicated |= {mark for mark in arrived if recorded[mark] > 1}
         account.contradicted = arrived & told
         for client in self.clients:
             for letter in client.letters.values():
@@ -187,7 +194,8 @@ def measure(full: bool, seed: int | None = None, rounds: int | None = None) -> d
     seconds = time.monotonic() - began
     click.echo(
         f"faults: {account.sent} sent, {account.acknowledged} acknowledged, {account.bounced} bounced, "
-        f"{account.resumed} sessions resumed; {seconds / rounds:.1f} s a round"
+        f"{account.resumed} sessions resumed, {account.told_again} told again by the store of a session that ended "
+        f"(stream errors: {' '.join(account.errors) or 'none'}); {seconds / rounds:.1f} s a round"
     )
     found = {
         "unrecorded": account.unrecorded,

@@ -46,6 +46,8 @@ class ReliableClient(WireClient):
         super().__init__(user, domain, password, port, ca)
         self.letters: dict[str, Letter] = {}
         self.received: Counter[str] = Counter()  # marks of messages that arrived
+        self.told_again: Counter[str] = Counter()  # those among them that the server had kept for this client (XEP-0203)
+        self.stream_errors: list[str] = []
         self.bounced: dict[str, ET.Element] = {}  # mark -> the error
         self.acknowledgements: list[int] = []  # of this stream, as they came
         self.bounced_before: list[int] = []  # how many had come back when each of them came
@@ -199,6 +201,8 @@ class ReliableClient(WireClient):
             self._settle(int(stanza.attrib["h"]))
         elif stanza.tag == f"{{{SM}}}r" and not self._writer.is_closing():
             self.say(f"<a xmlns='{SM}' h='{self._handled}'/>")
+        elif stanza.tag == "{http://etherx.jabber.org/streams}error":
+            self.stream_errors.append(stanza[0].tag.partition("}")[2])
         elif stanza.tag.startswith(CLIENT):
             self._handled += 1
             ident = stanza.get("id", "")
@@ -214,5 +218,6 @@ class ReliableClient(WireClient):
         inner = message.find(f"{{{MAM}}}result/{FORWARD}forwarded/{CLIENT}message")
         if inner is None:
             self.received[ident] += 1
+            self.told_again[ident] += message.find("{urn:xmpp:delay}delay") is not None
         elif inner.get("to", "").partition("/")[0] == self.jid:
             self._archived[inner.get("id", "")] += 1
