@@ -11,9 +11,11 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import cast
 
@@ -32,6 +34,7 @@ from apostille.gate.processes import GateProcesses
 from apostille.gate.service import Gate
 from apostille.ledger.rules import Between, Entry, Found, Placed
 from apostille.ledger.service import Ledger, Reader
+from apostille.ledger.sharing import Remote, Shared, Writer, answer
 from apostille.ledger.store import SqlLog
 from apostille.migrations import expect_current
 from apostille.policy.service import Hosts, Judge
@@ -154,7 +157,7 @@ def found_by(data: bytes) -> Found | None:
 
 
 class _LedgerOfGate:
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Writer) -> None:
         self._ledger = ledger
 
     def keep(self, kept: Sequence[tuple[records.Record, bytes]]) -> int:
@@ -263,24 +266,29 @@ class _PolicyOfGate:
         return True
 
 
-def gate(settings: Settings, engine: Engine) -> Gate:
-    """The gate with the rooms behind it."""
+def ledger_writer(settings: Settings, engine: Engine) -> Ledger:
+    """The ledger, to write it."""
+    return Ledger(SqlLog(engine), signer(settings))
+
+
+def gate(settings: Settings, engine: Engine, writer: Writer | None = None) -> Gate:
+    """The gate with the rooms behind it; `writer` is the ledger's, if another process holds it."""
     hosts = Hosts(settings.domain, frozenset(settings.server_rooms), _services(settings))
     file = PolicyFile(settings.policy_file)
     judge = Judge(file.load(), _DirectoryOfPolicy(_directory(settings, engine)), hosts, _Calendar().today)
-    keeper = _LedgerOfGate(Ledger(SqlLog(engine), signer(settings)))
+    keeper = _LedgerOfGate(writer or ledger_writer(settings, engine))
     salt = partial(secrets.token_bytes, records.SALT_BYTES)
     return Gate(_PolicyOfGate(file, judge), keeper, lambda: time.time_ns() // 1_000_000, salt)
 
 
-def gate_component(settings: Settings, engine: Engine, number: int = 1) -> GateComponent:
+def gate_component(settings: Settings, engine: Engine, writer: Writer | None = None, number: int = 1) -> GateComponent:
     """One gate on the wire; the first is number 1."""
     guarded = (settings.domain, *settings.server_rooms, *settings.server_components)
     served = {*guarded, *_services(settings)}
     where = (settings.server_host, settings.server_port)
     exempt = (*settings.gates(), *settings.server_unguarded)
     jid = settings.gates()[number - 1]
-    return GateComponent(jid, settings.secret(), where, gate(settings, engine), served, guarded, exempt)
+    return GateComponent(jid, settings.secret(), where, gate(settings, engine, writer), served, guarded, exempt)
 
 
 def rosters_component(settings: Settings, engine: Engine) -> RostersComponent:
@@ -295,9 +303,6 @@ def rosters_component(settings: Settings, engine: Engine) -> RostersComponent:
     )
 
 
-_BUILDERS: Mapping[str, Callable[[Settings, Engine], Component]] = {"gate": gate_component, "rosters": rosters_component}
-
-
 def serve(path: str | None, rooms: Sequence[str], gates: int | None = None) -> None:
     """Run rooms until SIGINT or SIGTERM; every gate but the first in a process of its own.
 
@@ -308,17 +313,29 @@ def serve(path: str | None, rooms: Sequence[str], gates: int | None = None) -> N
     if gates is not None:
         settings = replace(settings, components_gates=gates)
     engine = database(settings)
-    others = range(2, settings.components_gates + 1) if "gate" in rooms else ()
     log.info("serving %s for %s", ", ".join(rooms), settings.domain)
-    with GateProcesses(path, settings.components_gates, others):
-        _run([partial(_BUILDERS[room], settings, engine) for room in rooms])
+    builders: list[Callable[[], Component]] = []
+    others: AbstractContextManager[object] = nullcontext()
+    if "rosters" in rooms:
+        builders.append(partial(rosters_component, settings, engine))
+    if "gate" in rooms:
+        writer = Shared(ledger_writer(settings, engine))
+        builders.append(partial(gate_component, settings, engine, writer))
+        numbers = range(2, settings.components_gates + 1)
+        others = GateProcesses(path, settings.components_gates, numbers, partial(answer, writer=writer))
+    with others:
+        _run(builders)
 
 
-def serve_gate(path: str | None, gates: int, number: int) -> None:
-    """Run gate `number` of `gates` until standard input ends: the process that holds its other end is the one that serves."""
+def serve_gate(path: str | None, gates: int, number: int, ledger: int) -> None:
+    """Run gate `number` of `gates` until standard input ends: the process that holds its other end is the one that serves.
+
+    `ledger` is the file descriptor of the connection to that process, which writes the ledger for all.
+    """
     settings = replace(settings_at(path), components_gates=gates)
     engine = database(settings)
-    _run([lambda: gate_component(settings, engine, number)], until_eof=True)
+    writer = Remote(Connection(ledger))
+    _run([partial(gate_component, settings, engine, writer, number)], until_eof=True)
 
 
 def _run(builders: Sequence[Callable[[], Component]], *, until_eof: bool = False) -> None:

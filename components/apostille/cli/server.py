@@ -26,18 +26,21 @@ from apostille.vocabulary import Fault, Refusal
 @click.argument("rooms", nargs=-1, type=click.Choice(bootstrap.ROOMS), metavar="[ROOM]...")
 @click.option("--gates", type=click.IntRange(1, MOST_GATES), help="Number of gate components, each a process (default: components.gates).")
 @click.option("--number", type=click.IntRange(2, MOST_GATES), hidden=True, help="Run this gate alone, until standard input ends.")
+@click.option("--ledger", type=int, hidden=True, help="File descriptor of the connection to the process that writes the ledger.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
 @click.pass_obj
 @answers
-def serve(settings: str | None, rooms: tuple[str, ...], gates: int | None, number: int | None, log_level: str) -> None:
+def serve(
+    settings: str | None, rooms: tuple[str, ...], gates: int | None, number: int | None, ledger: int | None, log_level: str
+) -> None:
     """Run rooms (gate, rosters; default: all) until SIGTERM or Ctrl-C.
 
     Each room is a component of the XMPP server (XEP-0114) and connects again by itself whenever the server went away.
     """
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("slixmpp").setLevel(logging.ERROR)  # at "debug" it would log whole stanzas
-    if number is not None:
-        bootstrap.serve_gate(settings, gates or number, number)
+    if number is not None and ledger is not None:
+        bootstrap.serve_gate(settings, gates or number, number, ledger)
     else:
         bootstrap.serve(settings, rooms or bootstrap.ROOMS, gates)
 

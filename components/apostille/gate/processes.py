@@ -1,7 +1,7 @@
 """The other gates of a server: one process each, started again when it ends.
 
 Knows how to start `apostille serve` for one gate; refuses to know what a gate does. A child lives as long as the pipe to it, so
-that none stays behind however its parent ends.
+that none stays behind however its parent ends, and has a connection to its parent for what only one process may do.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from types import TracebackType
 
 log = logging.getLogger(__name__)
@@ -22,7 +24,9 @@ _FAREWELL = 5.0  # seconds that a gate has to end by itself
 class GateProcesses:
     """Gates `numbers` of `gates` in all, from entering the context to leaving it."""
 
-    def __init__(self, settings: str | None, gates: int, numbers: Iterable[int]) -> None:
+    def __init__(self, settings: str | None, gates: int, numbers: Iterable[int], answer: Callable[[Connection], None]) -> None:
+        """`answer` runs in a thread for each child, with this end of its connection, until the child is gone."""
+        self._answer = answer
         chosen = ["-c", settings] if settings else []
         command = [sys.executable, "-m", "apostille", *chosen, "serve", "gate", "--gates", str(gates), "--number"]
         self._commands = [[*command, str(number)] for number in numbers]
@@ -41,7 +45,11 @@ class GateProcesses:
 
     def _keep(self, command: list[str]) -> None:
         while not self._leaving.is_set():
-            child = subprocess.Popen(command, stdin=subprocess.PIPE)
+            here, there = Pipe()
+            with there:
+                handle = there.fileno()
+                child = subprocess.Popen([*command, "--ledger", str(handle)], stdin=subprocess.PIPE, pass_fds=[handle])
+            threading.Thread(target=self._answer, args=(here,), daemon=True).start()
             while child.poll() is None and not self._leaving.wait(0.2):
                 pass
             if self._leaving.is_set():
