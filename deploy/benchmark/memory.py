@@ -21,22 +21,20 @@ BATCH = 64
 WARM = 10_000
 _FIRST_RECORD = re.compile(rb'<pass [^>]*record="(\d+)"')
 _PASSED = re.compile(rb'<pass ref="[^"]*"(?: count="(\d+)")?')
-_CHILD = "<child ns='{}' name='{}' t='{}' a='{}' e='{}'>{}</child>"
-_OMEMO = "<omemo sid='77' iv='12' payload='240' strange='0' digest='{}'><keys>101:180:0 102:180:0 103:180:0 104:180:0</keys></omemo>"
-_MARKS = _CHILD.format("urn:xmpp:hints", "store", 0, 0, 0, "") + _CHILD.format("urn:xmpp:eme:0", "encryption", 0, 48, 0, "")
+_TERMS = re.compile(rb'<iq type="set" id="([^"]+)" from="[^"]+" to="([^"]+)"><terms')
+_MARKS = " store urn:xmpp:hints 0 0 0\n encryption urn:xmpp:eme:0 0 48 0\n"
 
 
 def _message(number: int) -> str:
     """The facts of one OMEMO message with four keys."""
-    omemo = _CHILD.format("eu.siacs.conversations.axolotl", "encrypted", 1300, 60, 7, _OMEMO.format(secrets.token_hex(32)))
     sender, recipient = PEOPLE[number % len(PEOPLE)], PEOPLE[(number * 7 + 1) % len(PEOPLE)]
-    places = f"from='{sender}@{DOMAIN}/desk' to='{recipient}@{DOMAIN}' type='chat' id='{secrets.token_hex(8)}'"
-    return f"<message ref='{number}' flow='local' {places} text='0'>{omemo}{_MARKS}</message>"
+    places = f"{sender}@{DOMAIN}/desk {recipient}@{DOMAIN} chat {secrets.token_hex(8)} % % 0 0"
+    omemo = f"77 12 240 0 {secrets.token_hex(32)} 101:180:0 102:180:0 103:180:0 104:180:0"
+    return f"message {number} local {places}\n encrypted eu.siacs.conversations.axolotl {omemo}\n{_MARKS}"
 
 
 def _archived(record: int) -> str:
-    by = "".join(f"<by jid='{name}@{DOMAIN}' id='{secrets.token_urlsafe(18)}'/>" for name in PEOPLE[:2])
-    return f"<archived record='{record}'>{by}</archived>"
+    return "".join(f"archived {record} {name}@{DOMAIN} {secrets.token_urlsafe(18)}\n" for name in PEOPLE[:2])
 
 
 class Server:
@@ -44,6 +42,7 @@ class Server:
 
     def __init__(self, port: int) -> None:
         self._listening = socket.create_server(("127.0.0.1", port))
+        self._unread = b""
         self._asked = 0
         self._archived = ""
         self._accepting = threading.Thread(target=self._accept, daemon=True)
@@ -56,7 +55,7 @@ class Server:
         ident = f"apostille-{self._asked}"
         head = f"<iq type='set' id='{ident}' from='{DOMAIN}' to='gate.{DOMAIN}'><ask xmlns='apostille:gate:0'>"
         self._socket.sendall(f"{head}{self._archived}{facts}</ask></iq>".encode())
-        answer = self._read_until(b"</iq>")
+        answer = self._read_answer()
         passed = sum(int(count or 1) for count in _PASSED.findall(answer))
         first = _FIRST_RECORD.search(answer)
         if ident.encode() not in answer or passed != BATCH or first is None:
@@ -86,13 +85,29 @@ class Server:
         self._read_until(b"</handshake>")  # whatever it says: this is no server
         self._socket.sendall(b"<handshake/>")
 
+    def _read_answer(self) -> bytes:
+        """The next stanza that answers a question; terms are answered on the way, as every covered host would."""
+        while True:
+            while b"</iq>" not in self._unread:
+                self._unread += self._receive()
+            stanza, _, self._unread = self._unread.partition(b"</iq>")
+            terms = _TERMS.search(stanza)
+            if terms is None:
+                return stanza
+            host = terms[2].decode()
+            covered = f"<covered xmlns='apostille:gate:0' modules=''><host jid='{host}' covered='true'/></covered>"
+            self._socket.sendall(f"<iq type='result' id='{terms[1].decode()}' from='{host}' to='gate.{DOMAIN}'>{covered}</iq>".encode())
+
+    def _receive(self) -> bytes:
+        data = self._socket.recv(262144)
+        if not data:
+            raise ConnectionError("the component went away")
+        return data
+
     def _read_until(self, *ends: bytes) -> bytes:
         seen = b""
         while not all(end in seen for end in ends):
-            data = self._socket.recv(262144)
-            if not data:
-                raise ConnectionError(f"the component went away: {seen[-500:]!r}")
-            seen += data
+            seen += self._receive()
         return seen
 
 
