@@ -298,16 +298,6 @@ end
 
 -- ---- what the component says ---------------------------------------------------------------------------------------
 
-module:hook("iq/host", function (event)
-	local stanza = event.stanza;
-	local kind, id, from = stanza.attr.type, stanza.attr.id, stanza.attr.from;
-	if (kind ~= "result" and kind ~= "error") or not id or id:sub(1, 10) ~= "apostille-" or not is_gate[from] then return; end
-	for _, lane in ipairs(lanes) do
-		if lane.jid == from then lane.answer(stanza); end
-	end
-	return true;
-end, 1000);
-
 -- What runs is what was loaded, so its files are read now.
 local loaded = {};
 for _, name in ipairs { "mod_apostille_gate", "apostille_acks.lib", "apostille_asking.lib", "apostille_devices.lib", "apostille_facts.lib",
