@@ -185,7 +185,7 @@ def test_a_host_that_the_operator_left_out_on_purpose_is_no_hindrance() -> None:
 def test_a_report_of_a_host_that_is_not_guarded_counts_for_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async def act(component: Heard) -> None:
         await report(component, *(reported(host, ALL) for host in GUARDED))
-        await report(component, reported("evil.example", {"gov.example": False}), unknown("evil.example"), unknown("anna@gov.example"))
+        await report(component, unknown("evil.example"), unknown("anna@gov.example"), reported("evil.example", {"gov.example": False}))
         stray = reported("gov.example", {"gov.example": False})
         stray.set("id", "other-1")
         await report(component, stray)
