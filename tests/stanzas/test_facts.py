@@ -108,6 +108,12 @@ def test_bytes_are_counted_not_characters(lua: Lua) -> None:
     assert body.sha256 == hashlib.sha256("Отчёт".encode()).hexdigest()
 
 
+def test_a_body_with_elements_in_it_has_the_hash_of_its_own_text(lua: Lua) -> None:
+    (told,) = question(lua, message("<body>the <b xmlns='x:y'>big</b> news</body>")).children
+    assert (told.text, told.elements) == (len("the big news"), 1)
+    assert told.sha256 == hashlib.sha256(b"the  news").hexdigest()
+
+
 def test_things_that_have_no_business_inside_encrypted_are_counted(lua: Lua) -> None:
     strange = [
         "<header sid='1'><key rid='2'>AAAA</key></header><body xmlns='jabber:client'>hi</body>",

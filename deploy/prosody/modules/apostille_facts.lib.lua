@@ -221,12 +221,22 @@ local function omemo(encrypted)
 	};
 end
 
+-- All character data directly in an element; `get_text` has none where elements stand beside it.
+local function own_text(element)
+	if #element.tags == 0 then return text_of(element); end
+	local texts = {};
+	for i = 1, #element do
+		if type(element[i]) == "string" then texts[#texts + 1] = element[i]; end
+	end
+	return concat(texts);
+end
+
 local function line_of(child)
 	local name, ns = child.name, child.attr.xmlns or xmlns_client;
 	if name == "encrypted" and (ns == xmlns_omemo_legacy or ns == xmlns_omemo_2) then return omemo(child); end
 	local text, attributes, elements = measure(child);
 	local line = known_word(name).." "..known_word(ns).." "..text.." "..attributes.." "..elements;
-	if name == "body" and ns == xmlns_client then return line.." "..sha256(child:get_text() or "", true); end
+	if name == "body" and ns == xmlns_client then return line.." "..sha256(own_text(child), true); end
 	return line;
 end
 
