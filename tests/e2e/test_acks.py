@@ -186,12 +186,13 @@ def test_what_the_server_says_in_a_clients_name_takes_back_no_acknowledgement(le
         async with reliable(lenient, "asha", "boris") as (asha, boris):
             await until(lambda: asha.acknowledgements)
             async with impostor(lenient) as gate:
-                await asyncio.to_thread(lenient.prosody.shell, say)
-                question = await gate.next()
+                saying = asyncio.create_task(asyncio.to_thread(lenient.prosody.shell, say))
+                question = await gate.next(20)
                 asha.say("<r xmlns='urn:xmpp:sm:3'/>")
                 await until(lambda: len(asha.acknowledgements) == 2)
                 assert asha.acknowledgements[0] == asha.acknowledgements[1]
                 gate.say(passing(question))
                 await until(lambda: boris.received["made"])  # the verdict was not late: the acknowledgement did not wait for it
+            await saying
 
     play(act)
