@@ -1,480 +1,56 @@
-"""`apostille:gate:0`: the questions of a server and the verdicts of its gate, as they travel.
+"""`apostille:gate:0`: the stanzas of the gate's namespace, under one name.
 
-Knows how to read an `<ask/>` and write a `<verdicts/>` (spec.md beside this file); refuses to know what a verdict should be.
-A question is lines of words inside one element: the gate answers for every message of a server, and an element for each fact
-would cost more than the decision itself. What comes again and again (a mark, the devices of a chat) is read once.
+Knows where each is read or written (spec.md beside this file says how they look); adds nothing to it.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
-from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
-from xml.etree import ElementTree as ET
-from xml.sax.saxutils import escape, quoteattr
-
-NAMESPACE = "apostille:gate:0"
-ASK = f"{{{NAMESPACE}}}ask"
-COVERED = f"{{{NAMESPACE}}}covered"
-_FLOWS = frozenset(("local", "remote", "component"))
-_TYPES = frozenset(("normal", "chat", "groupchat", "headline", "error"))
-_SHA256_HEX = 64
-_HEX = frozenset("0123456789abcdef")
-_OMEMO = frozenset(("eu.siacs.conversations.axolotl", "urn:xmpp:omemo:2"))
-_BODY = "body jabber:client "
-_ACTIONS = frozenset(("publish", "retract", "delete", "purge", "configure"))
-
-
-class Unreadable(ValueError):
-    """An `<ask/>` or a part of one that is not what spec.md says."""
-
-
-class Key(NamedTuple):
-    """One `<key/>` of an OMEMO header: `length` bytes (-1: not base64) for device `rid` of `jid` ("" where OMEMO 0.3 says none)."""
-
-    rid: int
-    length: int
-    jid: str
-    kex: bool
-
-
-class Envelope(NamedTuple):
-    """What can be seen of one `<encrypted/>`; `iv` and `payload` are lengths in bytes, None if absent, -1 if not base64."""
-
-    sid: int
-    iv: int | None
-    payload: int | None
-    keys: tuple[Key, ...]
-    digest: str
-    strange: int
-
-
-class Child(NamedTuple):
-    """One child element of a message, by name and measure."""
-
-    namespace: str
-    name: str
-    text: int
-    attributes: int
-    elements: int
-    sha256: str
-    envelope: Envelope | None
-
-
-class Announced(NamedTuple):
-    """Which devices an account announces, in either version of OMEMO; None: in that one it announces nothing."""
-
-    legacy: tuple[int, ...] | None
-    modern: tuple[int, ...] | None
-
-
-class Question(NamedTuple):
-    """The facts of one message. `ref` is the server's own mark, to be given back with the verdict."""
-
-    ref: str
-    sender: str
-    recipient: str
-    type: str
-    flow: str
-    id: str
-    origin_id: str
-    room: str
-    text: int
-    children: tuple[Child, ...]
-    more: int = 0
-    sender_devices: Announced | None = None
-    recipient_devices: Announced | None = None
-
-
-class Change(NamedTuple):
-    """What `sender` wants to change about the OMEMO devices of account `owner`.
-
-    `action` is publish, retract, delete, purge or configure; `subject` is `list` or `bundle`. `devices` are those of the list, or the
-    bundle's one; `identity` is the bundle's public identity key (hex), empty where there is none.
-    """
-
-    ref: str
-    flow: str
-    sender: str
-    owner: str
-    action: str
-    namespace: str
-    subject: str
-    devices: tuple[int, ...]
-    identity: str
-    text: int
-    attributes: int
-    elements: int
-
-
-class Archived(NamedTuple):
-    """Afterwards: the archive of bare JID `by` gave the message of ledger record `record` this id (XEP-0359)."""
-
-    record: int
-    by: str
-    id: str
-
-
-class Garbled(NamedTuple):
-    """A message whose facts cannot be read, and why; it is answered all the same, by a refusal."""
-
-    ref: str
-    why: str
-
-
-_DIGITS = 10  # of a number on the wire; a server says 0 for a device id that is none
-_PLACE_DIGITS = 15
-_SHORT_LINE = 512  # characters; longer ones are not remembered
-_REMEMBERED = 4096
-
-
-def _count(value: str, what: str, digits: int = _DIGITS) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= digits):
-        raise Unreadable(f"{what}: not a number: {_short(value)}")
-    return int(value)
-
-
-def _length(value: str, what: str) -> int:
-    return -1 if value == "-1" else _count(value, what)  # -1: it was no base64
-
-
-def _absent_or_length(value: str, what: str) -> int | None:
-    return None if value == "-" else _length(value, what)
-
-
-def _sha256(value: str, what: str) -> str:
-    if len(value) != _SHA256_HEX or not _HEX.issuperset(value):
-        raise Unreadable(f"{what}: not a SHA-256 in hex")
-    return value
-
-
-def _short(value: str) -> str:
-    return repr(value[:40])
-
-
-def _plain(word: str) -> str:
-    """What a word stands for (spec.md section 5, rule 1)."""
-    if "%" not in word:
-        return word
-    if word == "%":
-        return ""
-    try:
-        return unquote_to_bytes(word).decode()
-    except UnicodeDecodeError:
-        raise Unreadable(f"a word that is not UTF-8: {_short(word)}") from None
-
-
-def _key(word: str, jid: str) -> Key:
-    parts = word.split(":")
-    if len(parts) != 3 or parts[2] not in ("0", "1"):
-        raise Unreadable(f"keys: not rid:length:kex: {_short(word)}")
-    return Key(_count(parts[0], "rid"), _length(parts[1], "key length"), jid, parts[2] == "1")
-
-
-def _keys(words: str) -> tuple[Key, ...]:
-    jid, keys = "", []
-    for word in words.split(" ") if words else ():
-        if word[:1] == "@":
-            jid = _plain(word[1:])
-        else:
-            keys.append(_key(word, jid))
-    return tuple(keys)
-
-
-_Header = tuple[int, int | None, int | None, int, tuple[Key, ...]]
-
-
-def _header(sid: str, iv: str, payload: str, strange: str, keys: str) -> _Header:
-    return (
-        _count(sid, "sid"),
-        _absent_or_length(iv, "iv"),
-        _absent_or_length(payload, "payload"),
-        _count(strange, "strange"),
-        _keys(keys),
-    )
-
-
-_known_header = lru_cache(_REMEMBERED)(_header)
-
-
-def _encrypted(line: str) -> Child:
-    words = line.split(" ", 7)
-    if len(words) < 7:
-        raise Unreadable("encrypted: too few words")
-    namespace, digest = words[1], words[6]
-    read = _known_header if len(line) <= _SHORT_LINE else _header  # of a chat, the digest and a length differ from message to message
-    sid, iv, payload, strange, keys = read(words[2], words[3], words[4], words[5], words[7] if len(words) > 7 else "")
-    return Child(namespace, "encrypted", 0, 0, 0, "", Envelope(sid, iv, payload, keys, _sha256(digest, "omemo digest"), strange))
-
-
-def _measured(line: str) -> Child:
-    words = line.split(" ")
-    if len(words) != (6 if line.startswith(_BODY) else 5):
-        raise Unreadable(f"child: {len(words)} words: {_short(line)}")
-    name, namespace = _plain(words[0]), _plain(words[1])
-    if not namespace or not name:
-        raise Unreadable("child: without a namespace or a name")
-    text, attributes, elements = _count(words[2], "text"), _count(words[3], "attributes"), _count(words[4], "elements")
-    return Child(namespace, name, text, attributes, elements, _sha256(words[5], "body") if len(words) > 5 else "", None)
-
-
-_known_measured = lru_cache(_REMEMBERED)(_measured)
-
-
-def _child(line: str) -> Child:
-    name, _, rest = line.partition(" ")
-    if name == "encrypted" and rest.partition(" ")[0] in _OMEMO:
-        return _encrypted(line)
-    return (_known_measured if len(line) <= _SHORT_LINE else _measured)(line)
-
-
-def _ids(word: str) -> tuple[int, ...]:
-    return () if word == "%" else tuple(_count(one, "device") for one in word.split(","))
-
-
-def _announced(words: list[str]) -> tuple[str, Announced]:
-    if len(words) != 4:
-        raise Unreadable(f"devices: {len(words)} words")
-    legacy, modern = (None if word == "-" else _ids(word) for word in words[2:])
-    return _plain(words[1]), Announced(legacy, modern)
-
-
-def _change(words: list[str]) -> Change | Garbled:
-    try:
-        if len(words) != 13:
-            raise Unreadable(f"change: {len(words)} words")
-        _, ref, flow, sender, owner, action, namespace, subject, devices, identity, text, attributes, elements = words
-        if flow not in _FLOWS or action not in _ACTIONS or subject not in ("list", "bundle") or namespace not in _OMEMO:
-            raise Unreadable(f"change: {_short(f'{flow} {action} {namespace} {subject}')}")
-        identity = "" if identity == "%" else identity
-        if not _HEX.issuperset(identity) or len(identity) not in (0, 64, 66):
-            raise Unreadable("change: no public key")
-        return Change(
-            ref,
-            flow,
-            _plain(sender),
-            _plain(owner),
-            action,
-            namespace,
-            subject,
-            _ids(devices),
-            identity,
-            _count(text, "text"),
-            _count(attributes, "attributes"),
-            _count(elements, "elements"),
-        )
-    except Unreadable as error:
-        return Garbled(words[1], str(error))
-
-
-def _question(words: list[str], lines: list[str], known: Mapping[str, Announced]) -> Question:
-    if len(words) != 11:
-        raise Unreadable(f"message: {len(words)} words")
-    _, ref, flow, sender, recipient, kind, id_, origin_id, room, text, more = words
-    if "%" in sender or "%" in recipient:
-        sender, recipient = _plain(sender), _plain(recipient)
-    if not sender or not recipient:
-        raise Unreadable("message: without from or to")
-    if flow not in _FLOWS:
-        raise Unreadable(f"message: flow {_short(flow)}")
-    id_ = _plain(id_)
-    return Question(
-        ref,
-        sender,
-        recipient,
-        kind if kind in _TYPES else "normal",  # RFC 6121 section 5.2.2: an unknown type is "normal"
-        flow,
-        id_,
-        id_ if origin_id == "=" else _plain(origin_id),
-        _plain(room),
-        0 if text == "0" else _count(text, "text"),
-        tuple(map(_child, lines)),
-        0 if more == "0" else _count(more, "more"),
-        known.get(sender.partition("/")[0]),
-        known.get(recipient.partition("/")[0]),
-    )
-
-
-def _archived(words: list[str]) -> Archived:
-    if len(words) != 4:
-        raise Unreadable(f"archived: {len(words)} words")
-    by, id_ = _plain(words[2]), _plain(words[3])
-    if not by or not id_:
-        raise Unreadable("archived: without jid or id")
-    return Archived(_count(words[1], "record", _PLACE_DIGITS), by, id_)
-
-
-def _question_or_garbled(words: list[str], lines: list[str], known: Mapping[str, Announced]) -> Question | Garbled:
-    try:
-        return _question(words, lines, known)
-    except Unreadable as error:
-        return Garbled(words[1], str(error))
-
-
-def read_ask(ask: ET.Element, known: dict[str, Announced] | None = None) -> Iterator[Question | Change | Garbled | Archived]:
-    """The contents of one `<ask/>`, in order.
-
-    `known` is what the same stream has said of devices before; what this question says is added to it.
-
-    Raises:
-        Unreadable: a message without a reference, a line of no message, an element: nothing in this question can be answered.
-    """
-    if len(ask):
-        raise Unreadable(f"unexpected {_short(ask[0].tag)}")
-    known = {} if known is None else known
-    words: list[str] | None = None
-    lines: list[str] = []
-    for line in (ask.text or "").split("\n"):
-        if line[:1] == " ":
-            if words is None:
-                raise Unreadable(f"a line of no message: {_short(line)}")
-            lines.append(line[1:])
-            continue
-        if words is not None:
-            yield _question_or_garbled(words, lines, known)
-            words = None
-        if line.startswith("message "):
-            words, lines = line.split(" "), []
-            if not words[1]:
-                raise Unreadable("message: without a reference")
-        elif line.startswith("archived "):
-            yield _archived(line.split(" "))
-        elif line.startswith("devices "):
-            jid, announced = _announced(line.split(" "))
-            known[jid] = announced
-        elif line.startswith("change "):
-            words = line.split(" ")
-            if not words[1]:
-                raise Unreadable("change: without a reference")
-            yield _change(words)
-            words = None
-        elif line:
-            raise Unreadable(f"unexpected {_short(line)}")
-    if words is not None:
-        yield _question_or_garbled(words, lines, known)
-
-
-class Passed(NamedTuple):
-    """Let it through, and the `span` - 1 messages that the question holds after it.
-
-    `record` is its place in the ledger, the next one's is one more, and so on; None for what is not kept.
-    """
-
-    ref: str
-    record: int | None = None
-    span: int = 1
-
-
-class Refused(NamedTuple):
-    """Do not: `text` tells the person why and what to do, `code` tells software; `kind` is the error type of RFC 6120 8.3.2."""
-
-    ref: str
-    code: str
-    text: str
-    kind: str = "modify"
-
-
-def _in_runs(verdicts: Iterable[Passed | Refused]) -> list[Passed | Refused]:
-    """The same verdicts, those that can be told in one joined: passes in a row whose records follow one another."""
-    runs: list[Passed | Refused] = []
-    last: Passed | None = None
-    span = 0
-    for verdict in verdicts:
-        passed = verdict if isinstance(verdict, Passed) and verdict.span == 1 else None
-        if last is not None and passed is not None and passed.record == (None if last.record is None else last.record + span):
-            span += 1
-            continue
-        if last is not None:
-            runs.append(last._replace(span=span))
-        last, span = passed, 1
-        if passed is None:
-            runs.append(verdict)
-    if last is not None:
-        runs.append(last._replace(span=span))
-    return runs
-
-
-def write_verdicts(verdicts: Iterable[Passed | Refused]) -> str:
-    """The `<verdicts/>` element, serialised. The verdicts are those of all messages of one question, in its order."""
-    parts = [f'<verdicts xmlns="{NAMESPACE}">']
-    for verdict in _in_runs(verdicts):
-        if isinstance(verdict, Passed):
-            record = "" if verdict.record is None else f' record="{verdict.record}"'
-            count = "" if verdict.span == 1 else f' count="{verdict.span}"'
-            parts.append(f"<pass ref={quoteattr(verdict.ref)}{count}{record}/>")
-        else:
-            parts.append(
-                f"<refuse ref={quoteattr(verdict.ref)} code={quoteattr(verdict.code)} type={quoteattr(verdict.kind)}>"
-                f"{escape(verdict.text)}</refuse>"
-            )
-    parts.append("</verdicts>")
-    return "".join(parts)
-
-
-class Row(NamedTuple):
-    """One element that may stand in a message that is not asked about, and how much of it: bytes of text and markup, descendants."""
-
-    namespace: str
-    name: str
-    text: int
-    attributes: int
-    elements: int
-    type: str = ""
-
-
-class OutageRow(NamedTuple):
-    """What an outage means for messages between two hosts ("*": any other); `mode` is `hold` or `pass`, for `seconds`."""
-
-    sender: str
-    recipient: str
-    mode: str
-    seconds: int
-
-
-class Limits(NamedTuple):
-    """Of a message that is not asked about: bytes of its id, bytes of all elements together, how often one may stand there."""
-
-    id: int
-    aside: int
-    times: int
-
-
-def write_terms(rows: Iterable[Row], within: Iterable[str], limits: Limits, outages: Iterable[OutageRow], valid: int) -> str:
-    """The `<terms/>` element, serialised; they hold for `valid` seconds."""
-    free = "".join(map(_row, rows))
-    hosts = "".join(
-        f'<outage from={quoteattr(one.sender)} to={quoteattr(one.recipient)} mode={quoteattr(one.mode)} seconds="{one.seconds}"/>'
-        for one in outages
-    )
-    bounds = f'id="{limits.id}" aside="{limits.aside}" times="{limits.times}"'
-    inner = f"<free within={quoteattr(' '.join(within))} {bounds}>{free}</free>{hosts}"
-    return f'<terms xmlns="{NAMESPACE}" valid="{valid}">{inner}</terms>'
-
-
-def _row(row: Row) -> str:
-    name = f"ns={quoteattr(row.namespace)} name={quoteattr(row.name)}"
-    kind = f" type={quoteattr(row.type)}" if row.type else ""
-    return f'<child {name} t="{row.text}" a="{row.attributes}" e="{row.elements}"{kind}/>'
-
-
-class Covered(NamedTuple):
-    """A server's answer to `<terms/>`: which of its hosts the gate stands before, and the digest of the module's own files there."""
-
-    modules: str
-    hosts: dict[str, bool]
-
-
-def read_covered(element: ET.Element) -> Covered:
-    """The contents of one `<covered/>`.
-
-    Raises:
-        Unreadable: a host without a name, or neither covered nor not.
-    """
-    hosts = {}
-    for host in element.iterfind(f"{{{NAMESPACE}}}host"):
-        jid, covered = host.get("jid"), host.get("covered")
-        if not jid or covered not in ("true", "false"):
-            raise Unreadable("covered: a host without a name, or neither covered nor not")
-        hosts[jid] = covered == "true"
-    return Covered(element.get("modules", ""), hosts)
+from apostille_xep.gate.question import (
+    ASK,
+    NAMESPACE,
+    Announced,
+    Archived,
+    Change,
+    Child,
+    Envelope,
+    Garbled,
+    Key,
+    Question,
+    Unreadable,
+    read_ask,
+)
+from apostille_xep.gate.verdicts import (
+    COVERED,
+    Covered,
+    Limits,
+    OutageRow,
+    Passed,
+    Refused,
+    Row,
+    read_covered,
+    write_terms,
+    write_verdicts,
+)
+
+__all__ = [
+    "ASK",
+    "COVERED",
+    "NAMESPACE",
+    "Announced",
+    "Archived",
+    "Change",
+    "Child",
+    "Covered",
+    "Envelope",
+    "Garbled",
+    "Key",
+    "Limits",
+    "OutageRow",
+    "Passed",
+    "Question",
+    "Refused",
+    "Row",
+    "Unreadable",
+    "read_ask",
+    "read_covered",
+    "write_terms",
+    "write_verdicts",
+]
