@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from apostille.record import Record
-from apostille.vocabulary import Fault, Free, Message, OutageClass, Standing, Terms, Verdict
+from apostille.vocabulary import Change, Fault, Free, Message, OutageClass, Standing, Terms, Verdict
 
 NOW = 1_795_000_000_000
 TERMS = Terms((Free("urn:xmpp:hints", "store", 0, 0, 0),), ("gov.example", "rooms.gov.example"), 256, 1024, 4)
@@ -41,7 +41,7 @@ class MemoryLedger:
 
 
 class ToldPolicy:
-    """The port `Policy`: the verdict for a message is the one named by its id; others pass and are kept.
+    """The port `Policy`: the verdict for a message is the one named by its id, for a change by its action; others pass and are kept.
 
     Give `outages` and set `newer`, and the next `refresh` finds another policy.
     """
@@ -56,6 +56,10 @@ class ToldPolicy:
         self.asked.append(message.id)
         return self.verdicts.get(message.id, Verdict(True, rule="told"))
 
+    def judge_change(self, change: Change) -> Verdict:
+        self.asked.append(change.action)
+        return self.verdicts.get(change.action, Verdict(True, rule="told"))
+
     def terms(self) -> Terms:
         return replace(TERMS, outages=self.outages)
 
@@ -68,6 +72,9 @@ class FallenPolicy(ToldPolicy):
     """A policy whose directory is away."""
 
     def judge(self, message: Message) -> Verdict:  # noqa: ARG002
+        raise Fault("directory: the database does not answer")
+
+    def judge_change(self, change: Change) -> Verdict:  # noqa: ARG002
         raise Fault("directory: the database does not answer")
 
 

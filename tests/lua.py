@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from apostille_xep.gate.stanza import NAMESPACE, Archived, Garbled, Question, read_ask
+from apostille_xep.gate.stanza import NAMESPACE, Archived, Change, Garbled, Question, read_ask
 from rig.configuration import SOURCE
 from rig.installation import MODULES
 from rig.prosody import _lua
@@ -70,6 +70,6 @@ class Lua:
         return answer
 
 
-def in_ask(lines: str) -> list[Question | Garbled | Archived]:
+def in_ask(lines: str) -> list[Question | Change | Garbled | Archived]:
     """Lines as they arrive at the component, inside the XML that they travel in."""
     return list(read_ask(ET.fromstring(f"<ask xmlns='{NAMESPACE}'>{lines}</ask>")))

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from apostille_xep.gate.stanza import (
     NAMESPACE,
+    Announced,
     Archived,
+    Change,
     Child,
     Covered,
     Envelope,
@@ -35,12 +37,16 @@ HEAD = "message 1 local boris@gov.example/phone anna@gov.example chat m1 % % 0 0
 STORE = "store urn:xmpp:hints 0 0 0"
 LEGACY = "eu.siacs.conversations.axolotl"
 OMEMO = f"encrypted {LEGACY} 7 12 25 0 {DIGEST}"
+CHANGE = f"change 1 local boris@gov.example/phone boris@gov.example publish {LEGACY} list 11,12 % 0 96 3"
 
 
-def read(*lines: str) -> list[Question | Garbled | Archived]:
+Part = Question | Change | Garbled | Archived
+
+
+def read(*lines: str, known: dict[str, Announced] | None = None) -> list[Part]:
     ask = ET.Element(f"{{{NAMESPACE}}}ask")
     ask.text = "\n".join(lines)
-    return list(read_ask(ask))
+    return list(read_ask(ask, known))
 
 
 def question(*lines: str) -> Question:
@@ -238,21 +244,131 @@ def test_an_empty_question_asks_nothing() -> None:
     assert read() == read("", "") == list(read_ask(ET.Element(f"{{{NAMESPACE}}}ask"))) == []
 
 
+# ---- devices ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_change_of_devices_is_read_whole() -> None:
+    assert read(CHANGE) == [
+        Change("1", "local", "boris@gov.example/phone", "boris@gov.example", "publish", LEGACY, "list", (11, 12), "", 0, 96, 3)
+    ]
+    (bundle,) = read(f"change c%20 remote a%20@b/c%2F a%20@b retract urn:xmpp:omemo:2 bundle 21 {DIGEST} 5 6 7")
+    assert bundle == Change("c%20", "remote", "a @b/c/", "a @b", "retract", "urn:xmpp:omemo:2", "bundle", (21,), DIGEST, 5, 6, 7)
+    (empty,) = read(CHANGE.replace("11,12", "%"))
+    assert isinstance(empty, Change)
+    assert empty.devices == ()
+
+
+@pytest.mark.parametrize("length", [64, 66])
+def test_a_public_key_has_the_length_of_one(length: int) -> None:
+    (found,) = read(CHANGE.replace(" % ", f" {'a' * length} "))
+    assert isinstance(found, Change)
+    assert found.identity == "a" * length
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("change 1", "change: 2 words"),
+        (f"{CHANGE} 0", "change: 14 words"),
+        (CHANGE.replace(" 96", ""), "change: 12 words"),
+        (CHANGE.replace(" local ", " lokal "), "change: 'lokal publish"),
+        (CHANGE.replace(" publish ", " subscribe "), "change: 'local subscribe"),
+        (CHANGE.replace(" list ", " lists "), "change: 'local publish"),
+        (CHANGE.replace(LEGACY, "urn:xmpp:omemo:1"), "change: 'local publish"),
+        (CHANGE.replace(" boris@gov.example/phone ", " %FF "), "a word that is not UTF-8"),
+        (CHANGE.replace(" boris@gov.example publish", " %FF publish"), "a word that is not UTF-8"),
+        *((CHANGE.replace("11,12", bad), "device: not a number") for bad in ("11,", ",", "x", "-1", "11,,12", "11;12", "", "9" * 11, "²")),
+        *((CHANGE.replace(" % ", f" {bad} "), "change: no public key") for bad in ("-", "a" * 63, "a" * 65, "a" * 68, "G" * 64, "A" * 64)),
+        (CHANGE.replace(" 0 96 3", " x 96 3"), "text: not a number"),
+        (CHANGE.replace(" 0 96 3", " 0 -1 3"), "attributes: not a number"),
+        (CHANGE.replace(" 0 96 3", " 0 96 %"), "elements: not a number"),
+    ],
+)
+def test_a_change_that_cannot_be_read_is_garbled_and_keeps_its_ref(line: str, said: str) -> None:
+    assert why(line).startswith(said)
+    first, second, third = read(HEAD, line, head(ref="3"))
+    assert [type(one) for one in (first, second, third)] == [Question, Garbled, Question]
+
+
+def test_a_change_ends_the_message_before_it_and_has_no_children() -> None:
+    message, change, after = read(HEAD, f" {STORE}", CHANGE.replace("change 1 ", "change 2 "), head(ref="3"))
+    assert [type(one) for one in (message, change, after)] == [Question, Change, Question]
+    assert isinstance(message, Question)
+    assert len(message.children) == 1
+    with pytest.raises(Unreadable):
+        read(CHANGE, f" {STORE}")
+
+
+DEVICES = "devices boris@gov.example 11,12 %"
+
+
+def test_what_an_account_announces_is_told_with_the_messages_after_it() -> None:
+    before, after = read(HEAD, DEVICES, "devices anna@gov.example - 21", head(ref="2"))
+    assert isinstance(before, Question)
+    assert isinstance(after, Question)
+    assert (before.sender_devices, before.recipient_devices) == (None, None)
+    assert (after.sender_devices, after.recipient_devices) == (Announced((11, 12), ()), Announced(None, (21,)))
+
+
+def test_what_was_announced_is_known_in_later_questions_of_the_same_stream_until_it_is_told_anew() -> None:
+    known: dict[str, Announced] = {}
+    assert read(DEVICES, known=known) == []
+    (later,) = read(HEAD, known=known)
+    assert isinstance(later, Question)
+    assert later.sender_devices == Announced((11, 12), ())
+    (anew,) = read("devices boris@gov.example - -", HEAD, known=known)
+    assert isinstance(anew, Question)
+    assert anew.sender_devices == Announced(None, None)
+    (elsewhere,) = read(HEAD)
+    assert isinstance(elsewhere, Question)
+    assert elsewhere.sender_devices is None
+
+
+def test_devices_are_known_by_the_account_and_not_by_the_session() -> None:
+    (found,) = read("devices boris@gov.example/phone 1 1", HEAD)
+    assert isinstance(found, Question)
+    assert found.sender_devices is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "devices ",
+        "devices boris@gov.example",
+        "devices boris@gov.example 11",
+        "devices boris@gov.example 11 12 13",
+        "devices %FF 11 12",
+        "devices boris@gov.example 11, 12",
+        "devices boris@gov.example x -",
+        "devices boris@gov.example - -1",
+        f"devices boris@gov.example - {'9' * 11}",
+        "change ",
+        "change  local a@b c@d publish",
+        "changes 1",
+    ],
+)
+def test_devices_that_cannot_be_read_and_a_change_without_a_reference_spoil_the_question(line: str) -> None:
+    with pytest.raises(Unreadable):
+        read(HEAD, line)
+
+
 # ---- laws ---------------------------------------------------------------------------------------------------------------
 
 odd = st.text(max_size=8)
 # fmt: off
 words = odd | st.integers(-3, 2**70).map(str) | st.sampled_from([
     "local", "--1", DIGEST, "1:2:0", "9" * 5000, "0" * 64, "%", "=", "%20", "%zz", "0", "-", "-1", "@a%40b", "a@b", "chat", LEGACY,
-    "jabber:client", "body", "encrypted", "message", "archived",
+    "jabber:client", "body", "encrypted", "message", "archived", "change", "devices", "publish", "list", "bundle", "1,2", "1,", ",",
 ])
 # fmt: on
 STARTS = ["message 7 ", "message 7 local a@b c@d chat ", "archived ", " ", "  ", " body jabber:client ", f" {OMEMO} ", "", "x "]
+STARTS += ["change 7 ", "change 8 local a@b a@b publish ", "devices ", "devices a@b "]
 starts = st.sampled_from(STARTS)
 texts = words.filter(lambda word: " " not in word and "\n" not in word)
 heads = st.builds(head, sender=texts, recipient=texts, kind=texts, id=texts, origin_id=texts, room=texts)
 some_lines = st.builds(lambda start, rest: start + " ".join(rest), starts, st.lists(words, max_size=11))
-a_question = st.lists(some_lines | heads | st.sampled_from([HEAD, f" {STORE}", f" {OMEMO} 11:60:0"]), max_size=6).map("\n".join) | st.text()
+sound_lines = st.sampled_from([HEAD, f" {STORE}", f" {OMEMO} 11:60:0", CHANGE, DEVICES])
+a_question = st.lists(some_lines | heads | sound_lines, max_size=6).map("\n".join) | st.text()
 
 
 def escaped(text: str) -> str:
@@ -263,13 +379,30 @@ def lengthy(value: int | None) -> str:
     return "-" if value is None else str(value)
 
 
-def written(found: Question | Garbled | Archived) -> list[str]:
+def ids(devices: tuple[int, ...]) -> str:
+    return ",".join(map(str, devices)) or "%"
+
+
+def announced(jid: str, devices: Announced | None) -> list[str]:
+    if devices is None:
+        return []
+    return [" ".join(["devices", escaped(jid), *("-" if one is None else ids(one) for one in devices)])]
+
+
+def written(found: Part) -> list[str]:
     """What was read, written again by the text of the specification alone."""
+    if isinstance(found, Change):
+        measures = found.text, found.attributes, found.elements
+        who = f"{escaped(found.sender)} {escaped(found.owner)}"
+        what = f"{found.action} {found.namespace} {found.subject} {ids(found.devices)} {found.identity or '%'}"
+        return [f"change {found.ref} {found.flow} {who} {what} {' '.join(map(str, measures))}"]
     if isinstance(found, Archived):
         return [f"archived {found.record} {escaped(found.by)} {escaped(found.id)}"]
     assert isinstance(found, Question)
     texts = [found.sender, found.recipient, found.type, found.id, found.origin_id, found.room]
-    lines = [" ".join(["message", found.ref, found.flow, *map(escaped, texts), str(found.text), str(found.more)])]
+    lines = announced(found.sender.partition("/")[0], found.sender_devices)
+    lines += announced(found.recipient.partition("/")[0], found.recipient_devices)
+    lines += [" ".join(["message", found.ref, found.flow, *map(escaped, texts), str(found.text), str(found.more)])]
     for child in found.children:
         envelope = child.envelope
         if envelope is None:
@@ -290,10 +423,13 @@ def test_whatever_is_asked_it_is_read_garbled_or_unreadable(text: str) -> None:
         found = read(text)
     except Unreadable:
         return
-    beginnings = [line for line in lines if line and not line.startswith(" ")]
+    beginnings = [line for line in lines if line and not line.startswith((" ", "devices "))]
     assert len(found) == len(beginnings)
     for one, line in zip(found, beginnings, strict=True):
-        assert line.startswith("archived " if isinstance(one, Archived) else "message ")
+        if isinstance(one, Garbled):
+            assert line.startswith(("message ", "change "))
+        else:
+            assert line.startswith({Archived: "archived ", Question: "message ", Change: "change "}[type(one)])
         if not isinstance(one, Archived):
             assert one.ref == line.split(" ")[1] != ""
     told = [len(one.children) for one in found if isinstance(one, Question)]
