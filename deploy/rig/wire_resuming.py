@@ -37,10 +37,14 @@ class ResumingClient(WireClient):
         self._said += stanzas
         super().say(*stanzas)
 
-    async def counted(self) -> None:
-        """Wait until the server has acknowledged all that was said."""
+    @property
+    def acknowledged(self) -> int:
+        """How many stanzas the server has acknowledged."""
+        return self._counted
+
+    def request(self) -> None:
+        """Ask for an acknowledgement."""
         self._write(f"<r xmlns='{SM}'/>")
-        await self._until(lambda: self._counted >= len(self._said), 10)
 
     async def resume(self) -> int:
         """Come back on a new connection; how many stanzas had to be said again."""
