@@ -12,7 +12,7 @@ from apostille import bootstrap
 from apostille.cli import cli
 from apostille.gate.rules import Outcome
 from apostille.record import FiledId
-from apostille_xep.gate.stanza import Question
+from apostille_xep.gate.stanza import Change, Question
 
 SAMPLE = Path(__file__).parents[1] / "deploy" / "sample"
 
@@ -47,12 +47,12 @@ class Installation:
         policy = self.folder / "policy.toml"
         policy.write_text(policy.read_text("utf-8").replace('stage = "enforce"', f'stage = "{stage}"'), "utf-8")
 
-    def judge(self, *messages: Question, filed: tuple[FiledId, ...] = ()) -> list[Outcome]:
+    def judge(self, *messages: Question, filed: tuple[FiledId, ...] = (), changes: tuple[Change, ...] = ()) -> list[Outcome]:
         """Let the installation's own gate judge, as `serve` would."""
         settings = bootstrap.settings_at(str(self.settings))
         engine = bootstrap.database(settings)
         try:
-            return bootstrap.gate(settings, engine).judge(messages, filed)
+            return bootstrap.gate(settings, engine).judge(messages, filed, changes)
         finally:
             engine.dispose()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from apostille_xep.gate.stanza import Child, Envelope, Key, Question
+from apostille_xep.gate.stanza import Change, Child, Envelope, Key, Question
 
 LEGACY = "eu.siacs.conversations.axolotl"
 MODERN = "urn:xmpp:omemo:2"
@@ -70,3 +70,21 @@ def message(
     more: int = 0,
 ) -> Question:
     return Question(ref, sender, recipient, type, flow, id, origin_id, room, text, children, more)
+
+
+def change(
+    *devices: int,
+    sender: str = f"{BORIS}/phone",
+    owner: str = BORIS,
+    flow: str = "local",
+    action: str = "publish",
+    namespace: str = LEGACY,
+    subject: str = "list",
+    identity: str = "",
+    text: int = 0,
+    attributes: int = 96,
+    elements: int = 4,
+    ref: str = "1",
+) -> Change:
+    """A change of devices; without a word more, an account's own list."""
+    return Change(ref, flow, sender, owner, action, namespace, subject, devices, identity, text, attributes, elements)

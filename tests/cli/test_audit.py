@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from installation import Installation, run
-from messages import ANNA, BORIS
+from messages import ANNA, BORIS, change
 
 
 def told(result: Any) -> list[dict[str, Any]]:
@@ -218,3 +218,14 @@ def test_a_key_must_be_brought_along(evidence: Path) -> None:
     result = run("audit", "verify", evidence, "--key", "nonsense")
     assert result.exit_code == 1
     assert result.stderr.startswith("--key: ")
+
+
+def test_a_change_of_devices_is_no_message_to_any_question(filled: Installation, tmp_path: Path) -> None:
+    before = traced(filled, "--between", ANNA, BORIS)
+    filled.judge(changes=(change(11), change(12, owner=ANNA, sender=f"{ANNA}/desk")))
+    filled.judge(filed=((4, ANNA, "archive-0"),))
+    assert [one["entry"] for one in traced(filled, "--between", ANNA, BORIS)] == [one["entry"] for one in before] == [0, 1, 2]
+    assert [one["entry"] for one in traced(filled, "--stanza-id", "archive-0")] == [0]
+    file = tmp_path / "evidence.json"
+    assert filled.run("audit", "trace", "--stanza-id", "archive-0", "--export", file).exit_code == 0
+    assert run("audit", "verify", file, "--key", filled.vkey()).exit_code == 0

@@ -10,7 +10,7 @@ import pytest
 
 from apostille.tlog import proof
 from installation import Installation, run
-from messages import legacy, message
+from messages import BORIS, change, legacy, message
 
 
 def verified(installation: Installation, *more: str | Path) -> list[str]:
@@ -172,3 +172,14 @@ def test_a_file_that_is_missing_is_the_fault_of_the_environment(name: str, fille
     result = filled.run("ledger", "verify")
     assert result.exit_code == 3
     assert name in result.stderr
+
+
+def test_a_change_of_devices_is_verified_shown_and_exported_like_any_other_entry(filled: Installation, tmp_path: Path) -> None:
+    assert [one.record for one in filled.judge(changes=(change(11, 12),))] == [4]
+    assert verified(filled) == []
+    result = filled.run("ledger", "show", "4")
+    assert result.exit_code == 0
+    assert '"kind"' in result.stdout
+    assert BORIS in result.stdout
+    assert filled.run("ledger", "export", tmp_path / "tiles").exit_code == 0
+    assert run("ledger", "verify", "--folder", tmp_path / "tiles", "--key", filled.vkey()).exit_code == 0

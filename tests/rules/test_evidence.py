@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apostille.gate.rules import changed
 from apostille.record import SALT_BYTES
 from apostille.tracing.rules import Bundle, Claim, Exhibit, Finding, Item, Level, Report, judge, judge_bundle, moment
+from apostille.vocabulary import Verdict
 from doubles_gate import NOW
 from doubles_tracing import KEY, OTHER, Archive
-from messages import ANNA, BORIS, body, legacy, message
+from messages import ANNA, BORIS, body, change, legacy, message
 
 VKEYS = [KEY.vkey]
 CAN_BE_SAID = {"account", "record", "text"}
@@ -194,3 +196,15 @@ def test_no_salt_and_text_but_the_true_ones_open_a_message(salt: bytes, text: st
 def test_a_time_is_said_in_utc_to_the_millisecond(milliseconds: int, said: str) -> None:
     assert moment(milliseconds) == said
     assert moment(10**400).endswith("ms after 1970")
+
+
+def test_a_change_of_devices_in_the_place_of_a_message_or_of_an_archive_id_is_not_sound() -> None:
+    archive = Archive()
+    said = archive.say(message(legacy(), id="m0"))
+    place = archive.keep((changed(change(11), Verdict(True, rule="devices"), NOW), b""))
+    (item,) = archive.tracing.by_stanza_id("m0").items
+    told, change_told = (Exhibit(archive.ledger.entry(one).data, archive.ledger.prove(one)) for one in (said, place))
+    assert item.judged == told
+    assert weighed(item).sound
+    assert weighed(Item(change_told)).faults == ("the entry is not the record of a message",)
+    assert weighed(replace(item, filed=(change_told,))).faults == ("an archive id that was filed for another message",)

@@ -10,11 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apostille.policy.rules import LONGEST_HOLD, PEOPLE, REFUSED, TEXTS, WARNED, Policy, Requirement, Rule, Setting, Stage, setting_of
+from apostille.policy.rules import (
+    LONGEST_HOLD,
+    PEOPLE,
+    REFUSED,
+    REFUSED_CHANGE,
+    TEXTS,
+    WARNED,
+    Policy,
+    Requirement,
+    Rule,
+    Setting,
+    Stage,
+    setting_of,
+)
 from apostille.policy.stanzas import _ORDER
 from apostille.vocabulary import Outage, Party, Verdict
 from apostille_xep.gate.stanza import Child, Question
-from messages import CLIENT, body, child, legacy, message, modern
+from messages import ANNA, BORIS, CLIENT, body, change, child, legacy, message, modern
 
 ROOM = "tax@rooms.gov.example"
 EVERYBODY = frozenset(Party)
@@ -235,14 +248,44 @@ def test_an_outage_is_no_softer_for_many_than_for_each(rules: list[Rule], sender
     assert (seconds > 0) is (outage is Outage.HOLD)
 
 
+# ---- changes of devices -------------------------------------------------------------------------------------------------
+
+ACTIONS = ["publish", "retract", "delete", "purge", "configure"]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("rules", [(), (Rule("all", EVERYBODY, EVERYBODY, Requirement.NOTHING, Stage.OBSERVE),)], ids=["empty", "lax"])
+def test_people_change_their_own_devices_under_any_policy_and_nobody_elses(rules: tuple[Rule, ...], action: str) -> None:
+    policy = Policy(rules)
+    foreign = Verdict(False, "device-foreign", REFUSED_CHANGE + TEXTS["device-foreign"])
+    for party in Party:
+        own = policy.judge_change(change(11, action=action), party)
+        assert own == (Verdict(True, rule="devices") if party in PEOPLE else foreign)
+        assert policy.judge_change(change(11, action=action, owner=ANNA), party) == foreign
+
+
+@pytest.mark.parametrize("owner", ["", "gov.example", f"{BORIS}/phone", f"{BORIS}.evil", BORIS.upper(), ANNA])
+def test_whose_devices_they_are_is_compared_exactly(owner: str) -> None:
+    assert Policy().judge_change(change(11, owner=owner), Party.VERIFIED).code == "device-foreign"
+
+
+def test_what_is_published_must_be_sound_and_taking_away_needs_nothing() -> None:
+    for unsound in (change(0), change(11, text=5), change(subject="bundle", elements=103)):
+        verdict = Policy().judge_change(unsound, Party.VERIFIED)
+        assert verdict == Verdict(False, "device-malformed", REFUSED_CHANGE + TEXTS["device-malformed"])
+    for action in ACTIONS[1:]:
+        assert Policy().judge_change(change(0, action=action, text=5), Party.VERIFIED).passes
+
+
 # ---- what a person reads ------------------------------------------------------------------------------------------------
 
 
 def test_every_objection_has_a_text_that_goes_on_from_its_beginning() -> None:
     assert set(_ORDER) <= set(TEXTS)
-    assert all(text[0].islower() and text.endswith(".") for text in TEXTS.values())
+    assert all((text[0].islower() or text.startswith("OMEMO ")) and text.endswith(".") for text in TEXTS.values())
     assert REFUSED.startswith("Not delivered")
     assert WARNED.startswith("Delivered")
+    assert REFUSED_CHANGE.startswith("Not changed")
 
 
 def test_an_invitation_passes_where_the_rule_lists_it_with_few_words_and_is_kept() -> None:

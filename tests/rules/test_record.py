@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apostille.gate.rules import judged
+from apostille.gate.rules import changed, judged
 from apostille.record import (
     Body,
+    DevicesChanged,
     Encrypted,
     Filed,
     FiledId,
@@ -31,7 +32,7 @@ from apostille.record import (
 )
 from apostille.tlog.tiles import ENTRY_LIMIT
 from apostille.vocabulary import Verdict
-from messages import LEGACY, body, child, encrypted, keys, legacy, message, sha256
+from messages import BORIS, LEGACY, body, change, child, encrypted, keys, legacy, message, sha256
 
 numbers = st.integers(-(2**53), 2**53)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -55,6 +56,20 @@ messages = st.builds(
     bodies=st.lists(st.builds(Body, commitment=texts, length=numbers), max_size=2).map(tuple),
     encrypted=st.lists(envelopes, max_size=2).map(tuple),
 )
+device_changes = st.builds(
+    DevicesChanged,
+    at=numbers,
+    owner=texts,
+    resource=texts,
+    flow=texts,
+    action=texts,
+    namespace=texts,
+    subject=texts,
+    devices=st.lists(numbers, max_size=4).map(tuple),
+    identity=texts,
+    policy=texts,
+)
+records = filed | messages | device_changes
 KEPT = Judged(
     at=1_795_000_000_123,
     sender="анна@gov.example",
@@ -72,14 +87,30 @@ WRITTEN = (
     '"omemo":[{"devices":[11,12],"digest":"d1","ns":"eu.siacs.conversations.axolotl","payload":25,"sid":7}],"policy":"officials",'
     '"resource":"5f","to":"boris@gov.example","type":"chat","v":1}'
 ).encode()
+CHANGED = DevicesChanged(
+    at=1_795_000_000_123,
+    owner="анна@gov.example",
+    resource="5f",
+    flow="local",
+    action="publish",
+    namespace=LEGACY,
+    subject="bundle",
+    devices=(11,),
+    identity="0a" * 33,
+    policy="devices",
+)
+CHANGED_WRITTEN = (
+    '{"action":"publish","at":1795000000123,"devices":[11],"flow":"local","from":"анна@gov.example","identity":"' + "0a" * 33 + '",'
+    '"kind":"devices","ns":"eu.siacs.conversations.axolotl","policy":"devices","resource":"5f","subject":"bundle","v":1}'
+).encode()
 
 
-@given(filed | messages)
+@given(records)
 def test_what_is_written_is_read_back(record: Record) -> None:
     assert read(write(record)) == record
 
 
-@given(filed | messages)
+@given(records)
 def test_the_same_facts_are_the_same_bytes_in_the_canonical_form(record: Record) -> None:
     entry = write(record)
     again = json.dumps(json.loads(entry), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -91,6 +122,10 @@ def test_an_entry_looks_like_this_for_ever() -> None:
     assert write(Filed(2, ((0, "anna@gov.example", "a1"), (1, "b", "c")))) == (
         b'{"at":2,"ids":[[0,"anna@gov.example","a1"],[1,"b","c"]],"kind":"filed","v":1}'
     )
+    assert write(CHANGED) == CHANGED_WRITTEN
+    assert write(replace(CHANGED, subject="list", devices=(), identity="")) == (
+        CHANGED_WRITTEN.replace(b"[11]", b"[]").replace(b'"identity":"' + b"0a" * 33 + b'",', b"").replace(b"bundle", b"list")
+    )
 
 
 @given(st.binary(max_size=200))
@@ -99,15 +134,17 @@ def test_any_other_bytes_are_unreadable(entry: bytes) -> None:
         read(entry)
 
 
-@given(st.integers(0, len(WRITTEN) - 1), st.integers(0, 255))
-def test_one_changed_byte_is_unreadable_or_another_record(place: int, value: int) -> None:
-    changed = WRITTEN[:place] + bytes([value]) + WRITTEN[place + 1 :]
+@pytest.mark.parametrize(("kept", "written"), [(KEPT, WRITTEN), (CHANGED, CHANGED_WRITTEN)], ids=["judged", "devices"])
+@given(st.data(), st.integers(0, 255))
+def test_one_changed_byte_is_unreadable_or_another_record(kept: Record, written: bytes, data: st.DataObject, value: int) -> None:
+    place = data.draw(st.integers(0, len(written) - 1))
+    entry = written[:place] + bytes([value]) + written[place + 1 :]
     try:
-        found = read(changed)
+        found = read(entry)
     except Unreadable:
         return
-    assert (found == KEPT) is (changed == WRITTEN)
-    assert write(found) == changed
+    assert (found == kept) is (entry == written)
+    assert write(found) == entry
 
 
 anything = st.recursive(
@@ -117,15 +154,19 @@ anything = st.recursive(
 )
 
 
-@given(st.sampled_from(sorted(json.loads(WRITTEN))), anything)
-def test_a_field_of_another_type_is_unreadable(name: str, value: Any) -> None:
-    shape = json.loads(WRITTEN) | {name: value}
+fields = [(written, name) for written in (WRITTEN, CHANGED_WRITTEN) for name in sorted(json.loads(written))]
+
+
+@given(st.sampled_from(fields), anything)
+def test_a_field_of_another_type_is_unreadable(field: tuple[bytes, str], value: Any) -> None:
+    written, name = field
+    shape = json.loads(written) | {name: value}
     entry = json.dumps(shape, sort_keys=True, separators=(",", ":")).encode()
     try:
         assert write(read(entry)) == entry
     except Unreadable:
         return
-    assert type(value) is type(json.loads(WRITTEN)[name])
+    assert type(value) is type(json.loads(written)[name])
 
 
 @pytest.mark.parametrize(
@@ -158,6 +199,12 @@ def test_a_field_of_another_type_is_unreadable(name: str, value: Any) -> None:
         b'{"at":1,"ids":[[1,"a","b","c"]],"kind":"filed","v":1}',
         b'{"at":1,"ids":[["1","a","b"]],"kind":"filed","v":1}',
         b'{"at":1,"ids":{},"kind":"filed","v":1}',
+        CHANGED_WRITTEN.replace(b"[11]", b"[true]"),
+        CHANGED_WRITTEN.replace(b"[11]", b'["11"]'),
+        CHANGED_WRITTEN.replace(b"[11]", b'{"11":1}'),
+        CHANGED_WRITTEN.replace(b"0a" * 33, b""),
+        CHANGED_WRITTEN.replace(b'"subject":"bundle",', b""),
+        CHANGED_WRITTEN.replace(b'"v":1', b'"to":"b","v":1'),
         b"null",
         b"[]",
         b"{}",
@@ -195,6 +242,10 @@ def test_a_message_is_found_by_who_when_and_its_own_ids() -> None:
     assert [pair for pair in lookups(replace(KEPT, origin_id="m1")) if pair[0] == "id"] == [("id", "m1")]
     assert [pair for pair in lookups(replace(KEPT, id="", origin_id="o1")) if pair[0] == "id"] == [("id", "o1")]
     assert [pair for pair in lookups(replace(KEPT, id="")) if pair[0] == "id"] == []
+
+
+def test_a_change_of_devices_is_found_by_whose_they_are_and_never_as_a_message() -> None:
+    assert lookups(CHANGED) == (("devices-of", "анна@gov.example"),)
 
 
 @given(filed)
@@ -253,3 +304,19 @@ def test_the_largest_record_that_a_message_can_bring_fits_into_an_entry(characte
     record = judged(largest, Verdict(True, "encrypted-malformed", rule="p" * 128), 2**53, b"s" * 32)
     assert len(write(record)) <= ENTRY_LIMIT
     assert read(write(record)) == record
+
+
+def test_the_largest_change_of_devices_fits_into_an_entry() -> None:
+    longest = f"{'я' * 511}@{'ж' * 511}"
+    largest = change(*[2**33] * 5000, sender=f"{longest}/{'r' * 1023}", owner=longest, flow="component", identity="f" * 66)
+    record = changed(largest, Verdict(True, rule="p" * 128), 2**53)
+    assert len(write(record)) <= ENTRY_LIMIT
+    assert read(write(record)) == record
+
+
+def test_a_change_of_devices_is_kept_with_a_mark_of_its_session_only() -> None:
+    record = changed(change(11, 12, identity="ab" * 32, subject="bundle"), Verdict(True, rule="devices"), 7)
+    assert record == DevicesChanged(
+        7, BORIS, resource_mark("x@y/phone"), "local", "publish", LEGACY, "bundle", (11, 12), "ab" * 32, "devices"
+    )
+    assert b"phone" not in write(record)

@@ -8,17 +8,19 @@ from hypothesis import strategies as st
 
 from apostille.gate.rules import NOTICE_PAUSE
 from apostille.gate.service import Gate
-from apostille.record import Filed, Judged, commitment
+from apostille.record import DevicesChanged, Filed, Judged, commitment, resource_mark
+from apostille.vocabulary import Change as AnyChange
 from apostille.vocabulary import Fault, Message, Verdict
-from apostille_xep.gate.stanza import Question
+from apostille_xep.gate.stanza import Change, Question
 from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, salts
-from messages import ANNA, BORIS, body, legacy, message, sha256
+from messages import ANNA, BORIS, LEGACY, body, change, legacy, message, sha256
 
 REFUSED = Verdict(False, "plaintext", "Not delivered.", "officials")
 EMPTY = Verdict(True, rule="officials", recorded=False)
 OBSERVED = Verdict(True, "plaintext", "Not delivered.", "officials")
 WARNED = Verdict(True, "plaintext", "Not delivered.", "officials", notice=True)
-TOLD = {"refused": REFUSED, "empty": EMPTY, "observed": OBSERVED, "warned": WARNED}
+FOREIGN = Verdict(False, "device-foreign", "Not changed.")
+TOLD = {"refused": REFUSED, "empty": EMPTY, "observed": OBSERVED, "warned": WARNED, "delete": FOREIGN}
 
 
 def gate(ledger: MemoryLedger, clock: Clock | None = None) -> Gate:
@@ -138,6 +140,66 @@ def test_each_place_holds_the_record_of_its_message(names: list[str], reports: i
             record = ledger.records[outcome.record - 100]
             assert isinstance(record, Judged)
             assert record.id == name
+
+
+# ---- changes of devices -------------------------------------------------------------------------------------------------
+
+
+def test_a_change_that_passes_is_kept_after_the_messages_of_its_question_in_the_same_step() -> None:
+    ledger = MemoryLedger(first=40)
+    changes = [change(11), change(action="delete"), change(12, action="retract", subject="bundle")]
+    outcomes = gate(ledger).judge(batch("a", "refused"), [(7, ANNA, "s1")], changes)
+    assert [(one.verdict.passes, one.record) for one in outcomes] == [(True, 41), (False, None), (True, 42), (False, None), (True, 43)]
+    assert len(ledger.steps) == 1
+    kept = [(one.action, one.devices) for one in ledger.records if isinstance(one, DevicesChanged)]
+    assert kept == [("publish", (11,)), ("retract", (12,))]
+    assert [salt for _, salt in ledger.kept] == [b""] * 4
+
+
+def test_a_change_alone_is_kept_and_a_refused_one_is_not() -> None:
+    ledger = MemoryLedger()
+    (outcome,) = gate(ledger).judge([], (), [change(action="delete")])
+    assert (outcome.verdict, outcome.record, ledger.steps) == (FOREIGN, None, [])
+    (outcome,) = gate(ledger).judge([], (), [change(11)])
+    phone = resource_mark("x@y/phone")
+    assert ledger.records == [DevicesChanged(NOW, BORIS, phone, "local", "publish", LEGACY, "list", (11,), policy="told")]
+    assert outcome.record == 0
+
+
+@pytest.mark.parametrize("fault", ["kept", "lost"])
+def test_when_the_ledger_fails_no_device_is_changed(fault: str) -> None:
+    ledger = MemoryLedger()
+    ledger.fault = fault
+    with pytest.raises(Fault):
+        gate(ledger).judge([], (), [change(11)])
+
+
+def test_when_the_policy_fails_over_a_change_nothing_of_the_question_is_kept() -> None:
+    class Half(ToldPolicy):
+        def judge_change(self, change: AnyChange) -> Verdict:  # noqa: ARG002
+            raise Fault("directory: the database does not answer")
+
+    ledger = MemoryLedger()
+    with pytest.raises(Fault):
+        Gate(Half(), ledger, Clock(), salts()).judge(batch("a"), (), [change(11)])
+    assert ledger.steps == []
+
+
+some_actions = st.lists(st.sampled_from(["publish", "delete", "purge"]), max_size=5)
+
+
+@given(st.lists(st.sampled_from(["a", "refused", "empty"]), max_size=5), some_actions)
+def test_outcomes_are_those_of_the_messages_and_then_of_the_changes(names: list[str], actions: list[str]) -> None:
+    ledger = MemoryLedger(first=7)
+    changes: list[Change] = [change(11, action=action) for action in actions]
+    outcomes = gate(ledger).judge(batch(*names), (), changes)
+    assert len(outcomes) == len(names) + len(actions)
+    for action, outcome in zip(actions, outcomes[len(names) :], strict=True):
+        assert (outcome.record is None) is (action == "delete")
+        if outcome.record is not None:
+            record = ledger.records[outcome.record - 7]
+            assert isinstance(record, DevicesChanged)
+            assert record.action == action
 
 
 # ---- notices ------------------------------------------------------------------------------------------------------------

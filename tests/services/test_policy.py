@@ -10,7 +10,7 @@ from apostille.policy.rules import Policy, Rule
 from apostille.policy.service import Hosts, Judge
 from apostille.vocabulary import Party, Standing, bare, domain
 from doubles_gate import MemoryDirectory
-from messages import body, legacy, message
+from messages import body, change, legacy, message
 
 TODAY = date(2026, 11, 22)
 HOSTS = Hosts("gov.example", frozenset(("rooms.gov.example",)), frozenset(("gate.gov.example", "trace.gov.example")))
@@ -94,6 +94,16 @@ def test_two_verified_officials_may_write_to_one_another_and_nobody_else_may(dir
         ("gov.example", "no-rule"),
     ]:
         assert asked.judge(message(legacy(), sender="boris@gov.example/p", recipient=recipient)).code == code
+
+
+def test_who_has_an_account_here_changes_his_own_devices_verified_or_not(directory: MemoryDirectory) -> None:
+    asked = judge(directory)
+    for name in ("anna", "pavel", "tomas", "nobody"):
+        owner = f"{name}@gov.example"
+        assert asked.judge_change(change(11, sender=f"{owner}/phone", owner=owner)).passes
+        assert asked.judge_change(change(11, sender=f"{owner}/phone", owner="boris@gov.example")).code == "device-foreign"
+    for stranger in ("anna@evil.example", "gov.example", "tax@rooms.gov.example", "desk@trace.gov.example"):
+        assert asked.judge_change(change(11, sender=f"{stranger}/x", owner=stranger)).code == "device-foreign"
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from apostille.gate.rules import changed
 from apostille.record import read
 from apostille.tracing.rules import Claim, Level, judge_bundle, read_bundle, write_bundle
-from apostille.vocabulary import Fault, Reason, Refusal
+from apostille.vocabulary import Fault, Reason, Refusal, Verdict
 from doubles_gate import NOW
 from doubles_tracing import KEY, MADE, SALT, Archive, texts
-from messages import ANNA, BORIS, body, legacy, message
+from messages import ANNA, BORIS, body, change, legacy, message
 
 CLARA = "clara.lindqvist@gov.example"
 
@@ -128,3 +129,16 @@ def test_an_entry_that_was_changed_is_not_proven(archive: Archive) -> None:
     archive.log.now.data[0] = archive.log.now.data[0].replace(b"boris", b"clara")
     with pytest.raises(Fault, match="entry 0"):
         archive.tracing.by_stanza_id("m1")
+
+
+def test_a_change_of_devices_is_in_nobodys_way(archive: Archive) -> None:
+    before, after = (changed(change(device), Verdict(True, rule="devices"), NOW) for device in (11, 12))
+    kept = archive.keep((before, b""))
+    place = archive.say(message(legacy(), id="m1"))
+    archive.keep((after, b""))
+    archive.file(place, ANNA, "a1")
+    archive.file(kept, ANNA, "a1")  # whoever files it for the wrong place
+    assert found(archive, "a1") == ["m1"]
+    assert between(archive, BORIS, ANNA) == ["m1"]
+    assert len(archive.tracing.by_stanza_id("a1").items) == 1
+    assert [read(one.data) for one in archive.ledger.find("devices-of", BORIS)] == [before, after]

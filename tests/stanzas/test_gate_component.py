@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from apostille.gate.service import Gate, Policy
-from apostille.record import Filed, Judged
-from apostille.vocabulary import Verdict
+from apostille.record import DevicesChanged, Filed, Judged
+from apostille.vocabulary import Announced, Message, Verdict
 from apostille_xep.gate.stanza import NAMESPACE
 from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, salts
 from heard import ACCEPT, TOLD, Heard, error, result, said
@@ -101,6 +101,74 @@ def test_a_question_that_cannot_be_read_at_all_is_refused_whole_and_logged_once(
         assert sent == [error("modify", "bad-request")]
     assert ledger.steps == []
     assert len([record for record in caplog.records if "could not be read" in record.getMessage()]) == 1
+
+
+# ---- devices ------------------------------------------------------------------------------------------------------------
+
+LEGACY = "eu.siacs.conversations.axolotl"
+
+
+def changing(ref: str, action: str = "publish", devices: str = "11") -> str:
+    return f"change {ref} local boris@gov.example/phone boris@gov.example {action} {LEGACY} list {devices} % 0 96 2\n"
+
+
+def test_changes_are_answered_among_the_messages_in_the_order_of_the_question() -> None:
+    ledger = MemoryLedger(first=40)
+    foreign = Verdict(False, "device-foreign", "Not changed: no.")
+    policy = ToldPolicy({"delete": foreign, "purge": Verdict(False, "device-malformed", "Not changed: odd.")})
+    asked = changing("1") + said("2", "a") + changing("3", "delete") + said("4", "b") + changing("5", "purge") + changing("6", "retract")
+    assert answer(asked, ledger, policy) == result(
+        '<pass ref="1" record="42"/><pass ref="2" record="40"/>'
+        '<refuse ref="3" code="device-foreign" type="auth">Not changed: no.</refuse>'
+        '<pass ref="4" record="41"/>'
+        '<refuse ref="5" code="device-malformed" type="modify">Not changed: odd.</refuse>'
+        '<pass ref="6" record="43"/>'
+    )
+    assert [record.kind for record in ledger.records] == ["judged", "judged", "devices", "devices"]
+    assert len(ledger.steps) == 1
+
+
+def test_a_change_that_cannot_be_read_is_refused_beside_its_neighbours_and_not_kept(caplog: pytest.LogCaptureFixture) -> None:
+    ledger = MemoryLedger()
+    sent = ET.fromstring(answer(changing("1", devices="11,x") + changing("2"), ledger))[0]
+    assert [(one.get("ref"), one.get("code"), one.get("record")) for one in sent] == [("1", "unreadable-facts", None), ("2", None, "0")]
+    assert [record.devices for record in ledger.records if isinstance(record, DevicesChanged)] == [(11,)]
+    assert "device: not a number" in caplog.text
+
+
+def test_when_the_policy_or_the_ledger_fails_no_change_is_answered() -> None:
+    ledger = MemoryLedger()
+    assert answer(changing("1"), ledger, FallenPolicy()) == error("wait", "internal-server-error")
+    ledger.fault = "lost"
+    assert answer(changing("1"), ledger) == error("wait", "internal-server-error")
+
+
+class SeeingPolicy(ToldPolicy):
+    """Notes what each message's sender announces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Announced | None] = []
+
+    def judge(self, message: Message) -> Verdict:
+        self.seen.append(message.sender_devices)
+        return super().judge(message)
+
+
+def test_what_a_host_said_of_devices_holds_for_its_own_later_questions_on_the_same_connection() -> None:
+    policy = SeeingPolicy()
+
+    async def run() -> None:
+        component = Heard(Gate(policy, MemoryLedger(), Clock(), salts()))
+        await component.hear("devices boris@gov.example 11 %\n")
+        await component.hear(said("1", "a"))
+        await component.hear(said("2", "b"), "rooms.gov.example")
+        component._on_session(None)
+        await component.hear(said("3", "c"))
+
+    asyncio.run(run())
+    told = [one and (one.legacy, one.modern) for one in policy.seen]
+    assert told == [((11,), ()), None, None]
 
 
 def test_a_warned_sender_is_told_once_after_the_verdict() -> None:
