@@ -120,7 +120,9 @@ def sections() -> dict[str, str]:
 
 
 def options_of(command: click.Command) -> set[str]:
-    every = (name for one in command.params if isinstance(one, click.Option) for name in (*one.opts, *one.secondary_opts))
+    """Every option that `--help` shows; a hidden one is for the program itself, and no business of the page."""
+    shown = (one for one in command.params if isinstance(one, click.Option) and not one.hidden)
+    every = (name for one in shown for name in (*one.opts, *one.secondary_opts))
     return {name for name in every if name not in ("--help", "-h")}
 
 

@@ -20,6 +20,7 @@ from apostille_xep.gate.stanza import (
     COVERED,
     NAMESPACE,
     Archived,
+    Change,
     Garbled,
     Passed,
     Question,
@@ -81,6 +82,12 @@ def test_the_schema_refuses_what_the_specification_does_not_know() -> None:
         "<ask xmlns='apostille:gate:0'>message 1 local a@b c@d chat 5% % % 0 0</ask>",
         "<ask xmlns='apostille:gate:0'> store urn:xmpp:hints 0 0 0</ask>",
         "<ask xmlns='apostille:gate:0'>archived 1 a@b</ask>",
+        "<ask xmlns='apostille:gate:0'>change 1 local a@b a@b subscribe urn:xmpp:omemo:2 list 1 % 0 0 0</ask>",
+        "<ask xmlns='apostille:gate:0'>change 1 local a@b a@b publish urn:xmpp:omemo:2 list 1, % 0 0 0</ask>",
+        "<ask xmlns='apostille:gate:0'>change 1 local a@b a@b publish urn:xmpp:omemo:2 list 1 beef 0 0 0</ask>",
+        "<ask xmlns='apostille:gate:0'>change 1 local a@b a@b publish urn:xmpp:omemo:2 list % % 0 0 0\n x urn:x 0 0 0</ask>",
+        "<ask xmlns='apostille:gate:0'>devices a@b 1</ask>",
+        "<ask xmlns='apostille:gate:0'>devices a@b 1 x</ask>",
         "<ask xmlns='apostille:gate:0'>other</ask>",
         "<ask xmlns='apostille:gate:0'><other/></ask>",
         "<terms xmlns='apostille:gate:0' valid='1'/>",
@@ -96,7 +103,17 @@ def test_the_schema_refuses_what_the_specification_does_not_know() -> None:
 def test_the_gate_reads_each_question_of_the_specification(ask: ET.Element) -> None:
     parts = list(read_ask(ask))
     assert parts
-    assert all(isinstance(part, Question | Archived) for part in parts)
+    assert all(isinstance(part, Question | Change | Archived) for part in parts)
+
+
+def test_the_examples_have_each_kind_of_line() -> None:
+    parts = [part for ask in asks() for part in read_ask(ask)]
+    assert {type(part) for part in parts} == {Question, Change, Archived}
+    (told,) = [part for part in parts if isinstance(part, Question) and part.sender_devices]
+    assert told.sender_devices is not None
+    assert told.recipient_devices is not None
+    assert (told.sender_devices.legacy, told.sender_devices.modern) == (None, (27, 31))
+    assert (told.recipient_devices.legacy, told.recipient_devices.modern) == ((), (9,))
 
 
 def test_the_digests_in_the_examples_are_those_of_the_test_vectors() -> None:
