@@ -10,14 +10,15 @@ import base64
 from random import Random
 from xml.sax.saxutils import escape, quoteattr
 
-from strict import CLIENT, FALLBACKS, INVITATIONS, LEGACY, MODERN, MUC_USER, TABLE
+from strict import CLIENT, FALLBACKS, INVITATIONS, LEGACY, MODERN, TABLE
 
 ODD = (
-    "", " ", "%", "=", "-", "%20", "\u202emoon\u202c", "\u200b", "\u200f\u2066x\u2069", "\ufeff", "\u2028", "\u0085", "\u00a0", "я" * 40,
+    "", " ", "%", "=", "-", "%20",
+    "\u202emoon\u202c", "\u200b", "\u200f\u2066x\u2069", "\ufeff", "\u2028", "\u0085", "\u00a0", "я" * 40,
     "\U0001f512", "'\"<>&", "\nmessage 9 local a@b c@d chat x % % 0 0", "]]>", "</ask></iq>", "@a", "31:4:1", "e\u0301" * 9, "\ufdfa", "0", "-1",
 )  # fmt: skip
 NAMES = ("body", "encrypted", "message", "x", "header", "payload", "keys", "forwarded", "ask", "verdicts", "тег", "a.b-c", "n" * 300)
-NAMESPACES = (CLIENT, LEGACY, MODERN, "urn:xmpp:omemo:1", "urn:xmpp:hints", "apostille:gate:0", "jabber:server", "urn:x", "x" * 400, "a b", "")
+NAMESPACES = (CLIENT, LEGACY, MODERN, "urn:xmpp:omemo:1", "urn:xmpp:hints", "apostille:gate:0", "jabber:server", "x" * 400, "a b", "")
 DEVICES = ("1", "77", "2147483647", "007", "0", "2147483648", "-1", "+1", "1.0", "0x1", " 1", "٣", "", "99999999999", "1e3", "1\u200b")
 FLAGS = ("true", "1", "false", "0", "TRUE", "yes", "", "true ", "\u200btrue")
 TYPES = ("chat", "chat", "chat", "normal", "headline", "groupchat", "error", "", "CHAT", "чат", "chat ", "x" * 200)
@@ -45,8 +46,8 @@ class Hostile:
     def _bytes(self, *sizes: int) -> str:
         text = word(self.random.choice(sizes))
         if self._rarely(0.02):
-            wrong = (text[:-1], text + "=", text + "====", "=" + text, text.replace("A", "-", 1), text[:5] + "é" + text[5:], "A===", "", text[:3] + "=" + text[3:])
-            return self.random.choice(wrong)
+            wrong = (text[:-1], text + "=", text + "====", "=" + text, text.replace("A", "-", 1), text[:5] + "é" + text[5:])
+            return self.random.choice((*wrong, text[:3] + "=" + text[3:], "A===", ""))
         if self._rarely():
             return text[:7] + self.random.choice((" ", "\n", "\t \n", "\u00a0", "\u200b", "\x0c".strip())) + text[7:]
         return text
@@ -63,7 +64,7 @@ class Hostile:
     def _device(self) -> str:
         return self.random.choice(DEVICES) if self._rarely() else str(self.random.randrange(1, 2**31))
 
-    def _key(self, namespace: str) -> str:
+    def _key(self) -> str:
         name = self.random.choice(NAMES) if self._rarely(0.01) else "key"
         other = attribute("xmlns", self.random.choice(NAMESPACES)) if self._rarely(0.01) else ""
         rid = "" if self._rarely(0.01) else attribute("rid", self._device())
@@ -74,18 +75,22 @@ class Hostile:
             flag = attribute(self.random.choice(("prekey", "kex")), mark)
         extra = self._odd_attribute(0.01) if not rid and not flag else ""
         inner = "<x/>" if self._rarely(0.005) else ""
-        return f"<{name}{other}{rid}{flag}{extra}>{self._bytes(32, 60, 4096) if not self._rarely() else self._bytes(0, 31, 4097)}{inner}</{name}>"
+        key = self._bytes(0, 31, 4097) if self._rarely() else self._bytes(32, 60, 4096)
+        return f"<{name}{other}{rid}{flag}{extra}>{key}{inner}</{name}>"
 
     def _header(self, namespace: str) -> str:
         count = self.random.choice((0, 1, 1, 2, 3, 5)) if not self._rarely(0.004) else self.random.choice((1200, 1201, 1300))
-        keys = "".join(self._key(namespace) for _ in range(count)) if count < 100 else f"<key rid='5'>{word(32)}</key>" * count
+        keys = "".join(self._key() for _ in range(count)) if count < 100 else f"<key rid='5'>{word(32)}</key>" * count
         sid = "" if self._rarely(0.01) else attribute("sid", self._device())
         if (namespace == MODERN) != self._rarely(0.03):
             owner = self.random.choice(("", "BORIS@gov.example", "x@y", *ODD)) if self._rarely() else self.random.choice(self._parties)
-            keys = f"<keys{attribute('jid', owner)}{self._odd_attribute(0.005)}>{self._loose(0.01)}{keys}</keys>" * (2 if self._rarely() else 1)
+            note = attribute("note", "hi") if self._rarely(0.005) else ""
+            group = f"<keys{attribute('jid', owner)}{note}>{self._loose(0.01)}{keys}</keys>"
+            keys = group * (2 if self._rarely() else 1)
             iv = f"<iv>{word(12)}</iv>" if self._rarely(0.01) else ""
         else:
-            iv = f"<iv>{self._bytes(12, 16) if not self._rarely() else self._bytes(0, 11, 17)}</iv>" * (1 if not self._rarely() else self.random.choice((0, 2)))
+            size = self._bytes(0, 11, 17) if self._rarely() else self._bytes(12, 16)
+            iv = f"<iv>{size}</iv>" * (self.random.choice((0, 2)) if self._rarely() else 1)
         header = f"<header{sid}{self._odd_attribute(0.01) if not sid else ''}>{self._loose(0.01)}{keys}{iv}</header>"
         return header if not self._rarely(0.03) else self.random.choice(("", header * 2, f"<x>{header}</x>", header.replace("header", "Header")))
 
@@ -111,8 +116,8 @@ class Hostile:
         text, markup, elements = TABLE[namespace, name]
         over = self.random.choice((0, 0, 0, 1)) if self._rarely(0.25) else -self.random.randrange(1, 40)
         said = escape("t" * max(0, text + over)) if text and self._rarely(0.6) else self._loose(0.03)
-        marked = attribute("id", "i" * (markup - 2 + over)) if markup > 2 and markup - 2 + over > 0 and self._rarely(0.6) else self._odd_attribute(0.03)
-        inner = "".join("<body/>" for _ in range(elements + (1 if self._rarely(0.1) else 0))) if elements or self._rarely(0.03) else ""
+        marked = attribute("id", "i" * (markup - 2 + over)) if markup + over > 2 and self._rarely(0.6) else self._odd_attribute(0.03)
+        inner = "<body/>" * (elements + self._rarely(0.1)) if elements or self._rarely(0.03) else ""
         return f"<{name} xmlns={quoteattr(namespace)}{marked}>{said}{inner}</{name}>"
 
     def body(self) -> str:
@@ -130,8 +135,8 @@ class Hostile:
             f"<sent xmlns='urn:xmpp:carbons:2'>{forwarded}</sent>",
             f"<received xmlns='urn:xmpp:carbons:2'>{forwarded}</received>",
             f"<result xmlns='urn:xmpp:mam:2' id='1'>{forwarded}</result>",
-            f"<event xmlns='http://jabber.org/protocol/pubsub#event'><items node='{LEGACY}.devicelist'><item>{inner}</item></items></event>",
-            f"<addresses xmlns='http://jabber.org/protocol/address'><address type='to' jid='boris@gov.example'/></addresses>{inner}",
+            f"<event xmlns='http://jabber.org/protocol/pubsub#event'><items node='{LEGACY}.devicelist'>{inner}</items></event>",
+            f"<addresses xmlns='http://jabber.org/protocol/address'><address type='to' jid='clara@gov.example'/></addresses>{inner}",
             f"<privilege xmlns='urn:xmpp:privilege:2'>{forwarded}</privilege>",
             f"<html xmlns='http://jabber.org/protocol/xhtml-im'>{inner}</html>",
         )
@@ -179,7 +184,7 @@ class Hostile:
     def message(self, ident: str, to: str | None, types: tuple[str, ...] = TYPES) -> str:
         """A whole stanza; its id begins with `ident`."""
         kind = self.random.choice(types)
-        tail = "." + self.random.choice(ODD) if self._rarely(0.1) else "." + "i" * self.random.choice((200, 240, 255, 300)) if self._rarely(0.05) else ""
+        tail = "." + self.random.choice((*ODD, *ODD, *("i" * size for size in (200, 237, 240, 255, 300)))) if self._rarely(0.15) else ""
         attributes = attribute("id", ident + tail)
         attributes += attribute("to", to) if to is not None else ""
         attributes += attribute("type", kind) if kind else ""
@@ -195,6 +200,10 @@ def _sealed(namespace: str, keys: str, payload: str = word(32)) -> str:
     return f"<encrypted xmlns='{namespace}'><header sid='7'>{keys}{iv}</header><payload>{payload}</payload></encrypted>"
 
 
+def _forwarded(inner: str) -> str:
+    return f"<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client'>{inner}</message></forwarded>"
+
+
 _KEY = f"<key rid='5'>{word(48)}</key>"
 _SOUND = _sealed(LEGACY, _KEY)
 # One of each kind that the issue names -> whether the second judge lets it pass.
@@ -206,10 +215,8 @@ NAMED: dict[str, tuple[str, bool]] = {
     "a header of one version in the other": (_SOUND.replace(LEGACY, MODERN), False),
     "two encrypted": (_SOUND * 2, False),
     "two of the other": (_sealed(MODERN, _KEY) * 2, False),
-    "encrypted inside forwarded": (f"<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client'>{_SOUND}</message></forwarded>", False),
-    "encrypted beside a forwarded text": (
-        _SOUND + "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client'><body>hi</body></message></forwarded>", False,
-    ),
+    "encrypted inside forwarded": (_forwarded(_SOUND), False),
+    "encrypted beside a forwarded text": (_SOUND + _forwarded("<body>hi</body>"), False),
     "a huge attribute beside": (_SOUND + f"<origin-id xmlns='urn:xmpp:sid:0' id='{'i' * 60_000}'/>", False),
     "a huge attribute inside": (_SOUND.replace("sid='7'", f"sid='7' note='{'i' * 60_000}'"), False),
     "a huge id of a device": (_SOUND.replace("rid='5'", f"rid='{'5' * 60_000}'"), False),

@@ -1,4 +1,4 @@
-"""A second judge of messages, written from docs/reference/policy.md alone: may this pass from one verified official under the default policy?
+"""A second judge of messages, written from docs/reference/policy.md alone: may an official say this under the default policy?
 
 It reads the stanza as XML and nothing that Apostille made of it. Refuses to be clever: every sentence of that page is a line here.
 """
