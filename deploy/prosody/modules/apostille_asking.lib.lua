@@ -17,6 +17,11 @@ local most_reports = 1000; -- archive ids that are kept while the component is a
 local report_pause = 0.2; -- seconds that archive ids wait for a question to ride with
 local outage_pause = 0.5; -- seconds between two looks whether the component is back
 
+-- Numbers as they are written on the wire (spec.md section 5, rule 3): decimal digits, and nothing that only Lua reads as a number.
+local function digits(text, most)
+	return #text <= most and text:find("^%d+$") and tonumber(text) or nil;
+end
+
 local kinds = { modify = true, cancel = true, auth = true, wait = true };
 
 -- Options: `gate` and `host` (JIDs), `patience` (seconds), `most` (messages in a question), `devices_of(jid)` (a line, or nil),
@@ -207,15 +212,14 @@ return function (options, decide)
 
 	-- What one verdict says: a refusal, or that a message and as many as `count` says after it, in the order of the question, pass.
 	local function read_verdict(batch, verdict, refusals, heard)
-		local ref, count = verdict.attr.ref, tonumber(verdict.attr.count or 1);
+		local ref, count, record = verdict.attr.ref, digits(verdict.attr.count or "1", 10), digits(verdict.attr.record or "0", 15);
 		local entry = ref and batch.entries[ref];
 		local known = verdict.attr.xmlns == xmlns_gate and (verdict.name == "pass" or (verdict.name == "refuse" and count == 1));
-		if not entry or not known or not count or count < 1 or count % 1 ~= 0 or not batch.order[entry.place + count - 1] then
+		if not entry or not known or not record or not count or count < 1 or not batch.order[entry.place + count - 1] then
 			module:log("warn", "The gate component gave a verdict that cannot be understood");
 			if entry then heard[ref], refusals[ref] = true, "broken"; end
 			return;
 		end
-		local record = (verdict.attr.record or ""):match("^%d+$");
 		for i = 0, count - 1 do
 			ref = batch.order[entry.place + i];
 			if heard[ref] then
@@ -223,7 +227,7 @@ return function (options, decide)
 				refusals[ref] = "broken";
 			end
 			heard[ref] = true;
-			batch.entries[ref].record = record and ("%d"):format(record + i);
+			batch.entries[ref].record = verdict.attr.record and ("%d"):format(record + i);
 		end
 		if verdict.name == "refuse" and not refusals[ref] then
 			refusals[ref] = {
@@ -248,7 +252,7 @@ return function (options, decide)
 			module:log("warn", "The gate component answered too late; its verdicts are not obeyed");
 			return;
 		end
-		local verdicts = stanza.attr.type == "result" and stanza:get_child("verdicts", xmlns_gate);
+		local verdicts = stanza.attr.type == "result" and #stanza.tags == 1 and stanza:get_child("verdicts", xmlns_gate);
 		if not verdicts then
 			fail_batch(batch, stanza.attr.type == "error" and "component away" or "unreadable answer");
 			return;
