@@ -15,7 +15,8 @@ from strict import CLIENT, FALLBACKS, INVITATIONS, LEGACY, MODERN, TABLE
 ODD = (
     "", " ", "%", "=", "-", "%20",
     "\u202emoon\u202c", "\u200b", "\u200f\u2066x\u2069", "\ufeff", "\u2028", "\u0085", "\u00a0", "я" * 40,
-    "\U0001f512", "'\"<>&", "\nmessage 9 local a@b c@d chat x % % 0 0", "]]>", "</ask></iq>", "@a", "31:4:1", "e\u0301" * 9, "\ufdfa", "0", "-1",
+    "\U0001f512", "'\"<>&",
+    "\nmessage 9 local a@b c@d chat x % % 0 0", "]]>", "</ask></iq>", "@a", "31:4:1", "e\u0301" * 9, "\ufdfa", "0", "-1",
 )  # fmt: skip
 NAMES = ("body", "encrypted", "message", "x", "header", "payload", "keys", "forwarded", "ask", "verdicts", "тег", "a.b-c", "n" * 300)
 NAMESPACES = (CLIENT, LEGACY, MODERN, "urn:xmpp:omemo:1", "urn:xmpp:hints", "apostille:gate:0", "jabber:server", "x" * 400, "a b", "")
@@ -92,7 +93,8 @@ class Hostile:
             size = self._bytes(0, 11, 17) if self._rarely() else self._bytes(12, 16)
             iv = f"<iv>{size}</iv>" * (self.random.choice((0, 2)) if self._rarely() else 1)
         header = f"<header{sid}{self._odd_attribute(0.01) if not sid else ''}>{self._loose(0.01)}{keys}{iv}</header>"
-        return header if not self._rarely(0.03) else self.random.choice(("", header * 2, f"<x>{header}</x>", header.replace("header", "Header")))
+        wrong = ("", header * 2, f"<x>{header}</x>", header.replace("header", "Header"))
+        return self.random.choice(wrong) if self._rarely(0.03) else header
 
     def encrypted(self) -> str:
         """An OMEMO element, sound or nearly."""
