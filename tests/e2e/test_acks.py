@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from xml.etree import ElementTree as ET
+
+import pytest
 
 from e2e.conftest import PASSWORD, Government, play
 from e2e.test_endings import passing
 from e2e.test_outage import impostor, refs, reply, verdicts
 from rig.installation import DOMAIN
 from rig.reliable import ReliableClient
+from rig.speaker import Silence, Speaker
 
 
 @asynccontextmanager
@@ -194,5 +198,29 @@ def test_what_the_server_says_in_a_clients_name_takes_back_no_acknowledgement(le
                 gate.say(passing(question))
                 await until(lambda: boris.received["made"])  # the verdict was not late: the acknowledgement did not wait for it
             await saying
+
+    play(act)
+
+
+def test_a_flood_of_requests_behind_a_message_that_waits_stops_nobody_else(lenient: Government) -> None:
+    async def act() -> None:
+        prosody = lenient.prosody
+        asha = Speaker(f"asha@{DOMAIN}/flood", PASSWORD, prosody.c2s_port, prosody.ca)
+        await asha.connect()
+        await asha.enable()
+        async with lenient.online("clara") as (clara,), impostor(lenient) as gate:
+            asha.say(to_boris("first"))
+            first = await gate.next()
+            asha.say("<r xmlns='urn:xmpp:sm:3'/>" * 40_000 + to_boris("last"))
+            await asyncio.sleep(1.5)
+            gate.say(passing(first))
+            began = time.monotonic()
+            await clara.get_roster(timeout=30)
+            assert time.monotonic() - began < 1
+            gate.say(passing(await gate.next()))
+            assert (await asha.next()).get("h") == "1"
+            with pytest.raises(Silence):  # of what asks the same, one answer is enough
+                await asha.next(0.5)
+        await asha.leave()
 
     play(act)

@@ -93,6 +93,8 @@ for _, version in ipairs { "urn:xmpp:sm:2", "urn:xmpp:sm:3" } do
 	module:hook("stanza/"..version..":r", function (event)
 		local state = states[event.origin];
 		if state and not answering then
+			local last = state.asked[#state.asked];
+			if last and last.after == state.count then return true; end -- of what asks the same, one answer is enough, and no flood grows
 			event.after = state.count;
 			state.asked[#state.asked + 1] = event;
 			return true;
