@@ -34,6 +34,10 @@ class Lua:
         """The lines of one message."""
         return self._ask("facts", xml)
 
+    def change(self, xml: str) -> str:
+        """What an IQ wants to change about somebody's devices, as the end of a line; nothing if it is none of that."""
+        return self._ask("change", xml)
+
     def word(self, text: str) -> str:
         """A text as one word of a line."""
         return self._ask("word", text)

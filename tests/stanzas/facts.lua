@@ -16,6 +16,8 @@ end
 local xmppstream = require "util.xmppstream";
 local lib = library "facts";
 local terms = library "terms"(lib);
+prosody = { hosts = {} }; -- luacheck: ignore 111
+local devices = library "devices"(lib);
 
 -- One stanza of a component's or a client's stream.
 local function parse(xml, xmlns)
@@ -37,6 +39,10 @@ local commands = {};
 function commands.facts(xml)
 	local stanza = parse(xml, "jabber:client");
 	return lib.facts(stanza, "1", "local", stanza.attr.to);
+end
+
+function commands.change(xml)
+	return devices.change(parse(xml, "jabber:client")) or "";
 end
 
 function commands.word(text)

@@ -29,7 +29,10 @@ local function device_id(text)
 	return text and #text <= 10 and text:match("^%d+$") or "0";
 end
 
-local function ids_in(list)
+-- The ids of the list that clients read in an item: each version has its own name for it, and what stands beside it is none.
+local function ids_in(item, ns)
+	local list = item and item:get_child(ns == xmlns_legacy and "list" or "devices", ns);
+	if not list then return ""; end
 	local ids = {};
 	for device in list:childtags("device") do
 		if #ids < longest_list then ids[#ids + 1] = device_id(device.attr.id); end
@@ -64,8 +67,7 @@ return function (facts)
 				local about, identity = "list", "";
 				local ids;
 				if lists[node] then
-					local list = item and (item:get_child("list", ns) or item:get_child("devices", ns));
-					ids = list and ids_in(list) or "";
+					ids = ids_in(item, ns);
 				else
 					about = "bundle";
 					ids = device_id(ns == xmlns_legacy and node:sub(#legacy_bundle + 1) or item and item.attr.id);
@@ -87,9 +89,7 @@ return function (facts)
 	local function announced(service, node)
 		if not (service.nodes and service.nodes[node]) then return "-"; end
 		local ok, _, item = service:get_last_item(node, true);
-		local list = ok and st.is_stanza(item) and item.tags[1];
-		if not list then return "%"; end
-		local ids = ids_in(list);
+		local ids = ok and st.is_stanza(item) and ids_in(item, lists[node]) or "";
 		return ids == "" and "%" or ids;
 	end
 
