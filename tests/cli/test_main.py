@@ -117,6 +117,24 @@ def test_a_room_that_is_none_is_not_served(empty: Installation) -> None:
     assert empty.run("serve", "kitchen").exit_code == 2
 
 
+@pytest.mark.parametrize("gates", ["0", "17", "two"])
+def test_a_number_of_gates_that_nobody_runs_is_wrong_usage(gates: str, empty: Installation) -> None:
+    assert empty.run("serve", "--gates", gates).exit_code == 2
+
+
+def test_what_the_program_says_to_its_own_processes_is_not_offered_to_people(empty: Installation) -> None:
+    shown = empty.run("serve", "--help").stdout
+    assert "--gates" in shown
+    assert "--number" not in shown
+    assert "--ledger" not in shown
+
+
+@pytest.mark.parametrize("alone", [("--number", "2"), ("--ledger", "9"), ("--gates", "2", "--number", "3", "--ledger", "9")])
+def test_one_gate_of_several_is_not_served_without_its_connection_to_the_writer(alone: tuple[str, ...], empty: Installation) -> None:
+    (empty.folder / "policy.toml").write_text("[rule]", encoding="utf-8")  # whoever starts to serve ends here
+    assert empty.run("serve", *alone).exit_code == 2
+
+
 @pytest.mark.parametrize("name", ["policy.toml", "ledger.key", "component.secret"])
 def test_serving_without_one_of_its_files_ends_with_a_sentence(name: str, empty: Installation) -> None:
     (empty.folder / name).unlink()

@@ -37,6 +37,8 @@ def serve(
 
     Each room is a component of the XMPP server (XEP-0114) and connects again by itself whenever the server went away.
     """
+    if (number is None) != (ledger is None) or (number or 1) > (gates or MOST_GATES):
+        raise click.UsageError("--number and --ledger are what this program says to its own processes; use --gates")
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("slixmpp").setLevel(logging.ERROR)  # at "debug" it would log whole stanzas
     if number is not None and ledger is not None:
