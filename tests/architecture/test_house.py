@@ -138,6 +138,11 @@ def test_every_command_and_option_is_documented_and_no_other() -> None:
     assert documented == expected
 
 
+def test_only_the_program_itself_uses_hidden_options() -> None:
+    options = [(name, one) for name, command in commands(cli, "apostille") for one in command.params if isinstance(one, click.Option)]
+    assert {(name, one.name) for name, one in options if one.hidden} == {("apostille serve", "number"), ("apostille serve", "ledger")}
+
+
 def test_the_documented_arguments_are_those_of_the_commands() -> None:
     documented = {heading.partition(" [")[0].rstrip(" ABCDEFGHIJKLMNOPQRSTUVWXYZ"): heading for heading in sections()}
     for name, command in commands(cli, "apostille"):

@@ -55,6 +55,29 @@ def test_the_servers_part_of_the_configuration_holds_the_secret_of_both_componen
     assert 'Component "gate.gov.example"' in configuration
 
 
+@pytest.mark.parametrize(("arguments", "names"), [((), ["gate"]), (("--gates", "3"), ["gate", "gate2", "gate3"])])
+def test_every_gate_has_a_component_and_the_server_knows_of_all(arguments: tuple[str, ...], names: list[str], tmp_path: Path) -> None:
+    made = init(tmp_path, *arguments)
+    settings = read_settings(made.settings)
+    jids = [f"{name}.gov.example" for name in names]
+    assert (settings.components_gates, list(settings.gates())) == (len(names), jids)
+    configuration = (tmp_path / "prosody.cfg.lua").read_text("utf-8")
+    sections = dict(re.findall(r'^Component "([^"]+)"\n((?:\t.*\n)+)', configuration, re.MULTILINE))
+    assert list(sections) == [*jids, "rosters.gov.example"]
+    for section in sections.values():
+        assert f'component_secret = "{settings.secret()}"' in section
+        assert 'component_conflict_resolve = "kick_old"' in section
+        assert 'modules_enabled = { "apostille_gate" }' in section
+    (listed,) = re.findall(r"^apostille_gate_components = \{ (.*) \}$", configuration, re.MULTILINE)
+    assert [name.strip('"') for name in listed.split(", ")] == jids
+
+
+@pytest.mark.parametrize("gates", ["0", "17", "-1", "two"])
+def test_a_number_of_gates_that_nobody_runs_is_refused_and_nothing_is_made(gates: str, tmp_path: Path) -> None:
+    assert run("init", tmp_path / "gov", "--domain", "gov.example", "--gates", gates).exit_code == 2
+    assert not (tmp_path / "gov").exists()
+
+
 def test_clients_that_look_around_do_not_find_the_components(tmp_path: Path) -> None:
     init(tmp_path)
     configuration = (tmp_path / "prosody.cfg.lua").read_text("utf-8")

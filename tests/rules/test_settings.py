@@ -70,6 +70,14 @@ def test_every_key_can_be_set(tmp_path: Path) -> None:
     assert found.ledger_origin == "log"
 
 
+def test_the_gates_are_numbered_from_the_second_on_behind_their_first_label(tmp_path: Path) -> None:
+    assert settings(tmp_path).gates() == ("gate.gov.example",)
+    sixteen = settings(tmp_path, DOMAIN + '[components]\ngate = "check.{domain}"\ngates = 16\n').gates()
+    assert len(set(sixteen)) == 16
+    assert sixteen[:2] == ("check.gov.example", "check2.gov.example")
+    assert sixteen[-1] == "check16.gov.example"
+
+
 def test_keys_and_fields_are_the_same() -> None:
     assert {key.name.replace(".", "_") for key in KEYS} | {"folder"} == {field.name for field in fields(Settings)}
     assert all(key.meaning.endswith(".") for key in KEYS)
@@ -115,6 +123,11 @@ def test_paths_do_not_depend_on_where_the_command_is_run(tmp_path: Path, monkeyp
         (DOMAIN + "[server]\nport = 0", "server.port = 0; should lie between 1 and 65535"),
         (DOMAIN + "[server]\nport = 65536", "should lie between 1 and 65535"),
         (DOMAIN + "[server]\nport = -1", "should lie between 1 and 65535"),
+        (DOMAIN + "[components]\ngates = 0", "components.gates = 0; should lie between 1 and 16"),
+        (DOMAIN + "[components]\ngates = 17", "components.gates = 17; should lie between 1 and 16"),
+        (DOMAIN + "[components]\ngates = -1", "should lie between 1 and 16"),
+        (DOMAIN + "[components]\ngates = '2'", "components.gates = '2'; should be a whole number"),
+        (DOMAIN + "[components]\ngates = true", "should be a whole number"),
         (DOMAIN + "[server]\nrooms = 'rooms.gov.example'", "should be a list of texts"),
         (DOMAIN + "[server]\nrooms = [1]", "should be a list of texts"),
         (DOMAIN + DOMAIN, "not TOML: "),
