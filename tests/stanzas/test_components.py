@@ -45,7 +45,7 @@ def beside(says: list[str], act: Callable[[Component], Coroutine[Any, Any, None]
 
 def test_a_component_whose_place_another_has_taken_ends_and_says_so() -> None:
     async def act(component: Component) -> None:
-        with pytest.raises(Fault, match="^gate.gov.example: another process has logged in as this component"):
+        with pytest.raises(Fault, match=r"^gate\.gov\.example: another process has logged in as this component"):
             await asyncio.wait_for(component.serve(), 10)
 
     beside([HEAD, "<handshake/>" + closing("conflict")], act)
