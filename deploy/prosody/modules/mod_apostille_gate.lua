@@ -24,8 +24,7 @@ local hosts = prosody.hosts;
 local this_host = module.host;
 local host_type = module:get_host_type();
 
-local gate_jids = module:get_option_array("apostille_gate_components");
-if not gate_jids or #gate_jids == 0 then gate_jids = { module:get_option_string("apostille_gate_component", "gate."..this_host) }; end
+local gate_jids = module:get_option_array("apostille_gate_components", { "gate."..this_host });
 local patience = module:get_option_number("apostille_gate_timeout", 2.5); -- seconds that a message waits for its verdict
 local batch_messages = module:get_option_number("apostille_gate_batch", 64);
 local parked_limit = module:get_option_number("apostille_gate_parked", 20000);
