@@ -303,8 +303,8 @@ def rosters_component(settings: Settings, engine: Engine) -> RostersComponent:
     )
 
 
-def serve(path: str | None, rooms: Sequence[str], gates: int | None = None) -> None:
-    """Run rooms until SIGINT or SIGTERM; every gate but the first in a process of its own.
+def serve(path: str | None, rooms: Sequence[str], gates: int | None = None, options: Sequence[str] = ()) -> None:
+    """Run rooms until SIGINT or SIGTERM; every gate but the first in a process of its own, started with these options as well.
 
     Raises:
         Fault: another process has taken a component's place.
@@ -322,7 +322,7 @@ def serve(path: str | None, rooms: Sequence[str], gates: int | None = None) -> N
         writer = Shared(ledger_writer(settings, engine))
         builders.append(partial(gate_component, settings, engine, writer))
         numbers = range(2, settings.components_gates + 1)
-        others = GateProcesses(path, settings.components_gates, numbers, partial(answer, writer=writer))
+        others = GateProcesses(path, settings.components_gates, numbers, partial(answer, writer=writer), options)
     with others:
         _run(builders)
 

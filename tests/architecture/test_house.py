@@ -181,7 +181,7 @@ def test_every_option_of_the_lua_modules_is_documented_with_its_default() -> Non
     documented = {row[0]: row[2] for row in rows(text("reference/prosody.md")) if len(row) == 4}
     for path in sorted((ROOT / "deploy" / "prosody" / "modules").glob("mod_*.lua")):
         for name, default in re.findall(r'get_option_\w+\("(\w+)", ([^)]+)\)', path.read_text(encoding="utf-8")):
-            host = re.fullmatch(r'("[a-z]+\.") ?\.\. ?(?:this_)?host', default)
+            host = re.fullmatch(r'(?:\{ )?("[a-z]+\.") ?\.\. ?(?:this_)?host(?: \})?', default)
             shown = f"`{host[1][1:-1]}` + host" if host else f"`{default}`"
             assert documented.get(f"`{name}`") == shown, name
 

@@ -44,7 +44,7 @@ def serve(
     if number is not None and ledger is not None:
         bootstrap.serve_gate(settings, gates or number, number, ledger)
     else:
-        bootstrap.serve(settings, rooms or bootstrap.ROOMS, gates)
+        bootstrap.serve(settings, rooms or bootstrap.ROOMS, gates, ("--log-level", log_level))
 
 
 @click.command()

@@ -10,7 +10,7 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -24,11 +24,16 @@ _FAREWELL = 5.0  # seconds that a gate has to end by itself
 class GateProcesses:
     """Gates `numbers` of `gates` in all, from entering the context to leaving it."""
 
-    def __init__(self, settings: str | None, gates: int, numbers: Iterable[int], answer: Callable[[Connection], None]) -> None:
-        """`answer` runs in a thread for each child, with this end of its connection, until the child is gone."""
+    def __init__(
+        self, settings: str | None, gates: int, numbers: Iterable[int], answer: Callable[[Connection], None], options: Sequence[str] = ()
+    ) -> None:
+        """`options` are further arguments of `serve`.
+
+        `answer` runs in a thread for each child, with this end of its connection, until the child is gone.
+        """
         self._answer = answer
         chosen = ["-c", settings] if settings else []
-        command = [sys.executable, "-m", "apostille", *chosen, "serve", "gate", "--gates", str(gates), "--number"]
+        command = [sys.executable, "-m", "apostille", *chosen, "serve", "gate", *options, "--gates", str(gates), "--number"]
         self._commands = [[*command, str(number)] for number in numbers]
         self._leaving = threading.Event()
         self._keepers = [threading.Thread(target=self._keep, args=(one,), daemon=True) for one in self._commands]

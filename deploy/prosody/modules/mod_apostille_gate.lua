@@ -75,7 +75,7 @@ local function bounce(entry, refusal)
 	if entry.stanza.name == "iq" and condition == "policy-violation" then
 		condition = "not-allowed"; -- libraries that do not know the other leave the client without any answer
 	end
-	local reply = st.error_reply(entry.stanza, refusal.kind, condition, refusal.text, gate_jids[1]);
+	local reply = st.error_reply(entry.stanza, refusal.kind, condition, refusal.text, entry.lane and entry.lane.jid or gate_jids[1]);
 	reply:tag("refused", { xmlns = xmlns_gate, code = refusal.code }):up();
 	reply_to(entry, reply);
 end
