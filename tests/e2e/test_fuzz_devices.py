@@ -87,7 +87,8 @@ class Changes:
         elif draw > 0.8 or draw < 0.1:
             inner += "<publish-options><x xmlns='jabber:x:data' type='submit'/></publish-options>"
         namespace = f"{PUBSUB}#owner" if self.random.random() < 0.12 else PUBSUB
-        to = self.random.choice((*[""] * 4, "asha@gov.example", others, f"{others}/here", "gov.example", "nobody@gov.example", "x@far.example"))
+        strangers = ("gov.example", "nobody@gov.example", "x@far.example")
+        to = self.random.choice((*[""] * 4, "asha@gov.example", others, f"{others}/here", *strangers))
         mark = f" to='{to}'" if to else ""
         before = "<x/>" if self.random.random() < 0.02 else ""
         kind = "set" if self.random.random() < 0.95 else self.random.choice(("get", "SET", "result", "error"))
