@@ -11,9 +11,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from slixmpp.exceptions import IqError
 
-from e2e.conftest import OPEN_POLICY, Government, govern, play
+from e2e.conftest import OPEN_POLICY, PASSWORD, Government, govern, play
 from rig.client import Client
 from rig.component import RawComponent
+from rig.speaker import Speaker
 
 ASK = "{apostille:gate:0}ask"
 FREE = {
@@ -274,6 +275,37 @@ def test_what_is_held_for_too_long_comes_back(patient: Government) -> None:
                 assert 2.8 < time.monotonic() - began < 5
                 assert boris.inbox.empty()
             await in_force(patient, HELD.format(30))
+
+    play(act)
+
+
+ABROAD_WAITS = (
+    '[[rule]]\nname = "abroad"\nfrom = ["verified"]\nto = ["remote"]\nrequire = "nothing"\noutage = "hold"\nhold_seconds = 20\n'
+    '[[rule]]\nname = "people"\nfrom = ["verified"]\nto = ["verified"]\nrequire = "nothing"\n'
+)
+
+
+@pytest.fixture(scope="module")
+def divided() -> Iterator[Government]:
+    """A policy that holds what is said to other servers through an outage, and gives back what is said to people."""
+    yield from govern("divided", ABROAD_WAITS)
+
+
+def test_nobody_is_kept_out_by_a_message_to_him_that_waits_behind_one_that_is_held(divided: Government) -> None:
+    async def act() -> None:
+        async with divided.online("asha") as (asha,), without_component(divided):
+            held = "<message to='x@far.example' type='chat' id='held'><body>x</body></message>"
+            asha.say_raw(f"{held}<message to='{divided.jid('boris')}' type='chat' id='behind'><body>x</body></message>")
+            await asyncio.sleep(0.7)
+            boris = Speaker(f"{divided.jid('boris')}/late", PASSWORD, divided.prosody.c2s_port, divided.prosody.ca)
+            await boris.connect()
+            began = time.monotonic()
+            boris.say("<presence id='late'/>")
+            while (await boris.next(25)).get("id") != "late":
+                pass
+            assert time.monotonic() - began < 3
+            await boris.leave()
+            assert not asha.errors, "the first is held, and the second behind it"
 
     play(act)
 

@@ -74,6 +74,22 @@ return function (release, broken, acks, backlog)
 		for _, follower in ipairs(followers) do queues.decide(follower); end
 	end
 
+	-- An entry is held through an outage: nobody shall wait for it, nor for what waits behind it in its queue.
+	function queues.let_all_go(entry)
+		queues.let_followers_go(entry);
+		local source = entry.source;
+		if source.entries[source.from] ~= entry then return; end
+		for place = source.from + 1, source.to do
+			local behind = source.entries[place];
+			if behind then queues.let_followers_go(behind); end
+		end
+	end
+
+	local function is_stuck(entry)
+		local head = entry.source.entries[entry.source.from];
+		return entry.on_hold or (head and head.on_hold);
+	end
+
 	local function on_turn(entry)
 		local source, stanza, origin = entry.source, entry.stanza, entry.origin;
 		source.current = entry;
@@ -165,7 +181,7 @@ return function (release, broken, acks, backlog)
 		if origin.destroyed or (source and coroutine.running() == source.runner.thread) then return; end -- part of what is released
 		local head = source and source.entries[source.from];
 		if head and head.on_hold and stanza.name == "iq" then return; end -- in an outage a client still gets its answers
-		if first and (first.on_hold or first.source == source) then first = nil; end
+		if first and (first.source == source or is_stuck(first)) then first = nil; end
 		if not first and (not source or is_idle(source)) then return; end
 		local entry = { origin = origin; stanza = st.clone(stanza); pre = pre; held = true; decided = not first };
 		if first then

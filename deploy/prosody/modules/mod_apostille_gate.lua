@@ -104,7 +104,7 @@ end, acks, backlog);
 for number, gate_jid in ipairs(gate_jids) do
 	local lane = new_lane({
 		gate = gate_jid; host = this_host; patience = patience; most = batch_messages; devices_of = devices.of;
-		on_hold = queues.let_followers_go;
+		on_hold = queues.let_all_go;
 	}, queues.decide);
 	lanes[number] = lane;
 	shared.lanes[gate_jid] = shared.lanes[gate_jid] or {};
