@@ -197,6 +197,19 @@ def test_what_both_sides_announce_is_told_before_the_message_once_and_again_afte
     play(act)
 
 
+def test_of_an_account_that_does_not_exist_nothing_is_told_and_nothing_kept(strict: Government) -> None:
+    async def act() -> None:
+        async with strict.online("asha") as (asha,), impostor(strict) as gate:
+            shell = f"<encrypted xmlns='{LEGACY}'/>"
+            for number in range(3):  # each would be remembered on both sides of the stream, for as long as it lasts
+                asha.say_raw(f"<message to='invented{number}@gov.example' type='chat' id='i{number}'>{shell}</message>")
+                question = await gate.next()
+                assert "devices invented" not in (question.findtext(ASK) or "")
+                gate.say(passing(question))
+
+    play(act)
+
+
 def passing(question: ET.Element) -> str:
     lines = [line.split(" ") for line in (question.findtext(ASK) or "").split("\n")]
     refs = [words[1] for words in lines if words[0] in ("message", "change")]

@@ -112,7 +112,8 @@ return function (facts)
 		local service = pep.get_pep_service(username);
 		local known = remembered[address];
 		if known and known.service == service then return known.line; end
-		if not service.events then return nil; end
+		-- For accounts that do not exist mod_pep has one service of nobody's: of names that a sender makes up nothing is kept.
+		if not service.events or not (service.config and service.config.pep_username) then return nil; end
 		if not watched[service] then
 			watched[service] = true;
 			forget_on_change(address, service);
