@@ -85,7 +85,7 @@ def measure(element: ET.Element) -> tuple[int, int, int]:
 def decoded(element: ET.Element) -> int:
     """Bytes after base64; -1 for what is none."""
     text = re.sub(f"[{_BLANK}]", "", "".join(one or "" for one in _texts(element)))
-    if len(text) % 4:
+    if len(text) % 4 or not re.fullmatch("[A-Za-z0-9+/]*={0,2}", text):  # Python passes over some padding that has no place there
         return -1
     try:
         return len(base64.b64decode(text.encode(), validate=True))
