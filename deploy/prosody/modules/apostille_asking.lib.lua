@@ -161,8 +161,10 @@ return function (options, decide)
 			taken = taken + 1;
 			entries[entry.ref], order[taken], entry.place, entry.on_hold = entry, entry.ref, taken, nil;
 			for _, address in ipairs(entry.about) do
-				local line = options.devices_of(address);
-				if line and told[address] ~= line then
+				local ok, line = pcall(options.devices_of, address); -- a batch half made would never be answered
+				if not ok then
+					module:log("error", "An account's devices could not be looked up: %s", line);
+				elseif line and told[address] ~= line then
 					told[address] = line;
 					lines[count + 1], lines[count + 2] = line, "\n";
 					count, bytes = count + 2, bytes + #line;
