@@ -10,7 +10,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
@@ -62,7 +61,10 @@ _ERROR_TYPES = {
 
 
 class GateComponent(Component):
-    """Answers the served hosts. One worker thread judges batch after batch, in the order of the questions.
+    """Answers the served hosts, batch after batch, in the order of the questions.
+
+    It judges in the loop's own thread: whoever asked waits, and nobody else is served meanwhile; a thread of its own cost each question
+    0.6 ms (docs/explanation/performance.md).
 
     `hosts` may ask; `guarded` of them must have the gate in front of them, and `exempt` hosts of the same server need not. While
     a host is uncovered no question is answered with a verdict, since messages could pass by the gate there.
@@ -83,13 +85,13 @@ class GateComponent(Component):
         self._hosts = frozenset(hosts)
         self._guarded = tuple(guarded)
         self._exempt = frozenset(exempt)
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="gate")
         self._told: set[str] = set()
         self._heard = 0.0
         self._devices: dict[str, dict[str, Announced]] = {}  # by asking host: what it has said on this stream
         self._reports: dict[str, Covered | None] = {}
         self._uncovered: list[str] | None = None
         self._reported = asyncio.Event()
+        self._waiting: set[asyncio.Task[None]] = set()
         self._beating: asyncio.Task[None] | None = None
         self.register_plugin("apostille_gate", module="apostille_xep.gate")
         self._wire: WirePlugin = cast("dict[str, Any]", self.plugin)["apostille_gate"]
@@ -117,7 +119,7 @@ class GateComponent(Component):
                 log.warning("%s: the server has not answered for %d seconds; connecting again", self.boundjid, _SILENCE)
                 self.abort()  # the other side of the connection is gone, and nobody has told
                 return
-            changed = await asyncio.get_running_loop().run_in_executor(self._worker, self._gate.refresh)
+            changed = self._gate.refresh()
             if changed or now - told >= _HEARTBEAT:
                 told = now
                 terms = _terms(self._gate.terms())
@@ -144,30 +146,42 @@ class GateComponent(Component):
         if len({one.modules for one in self._reports.values() if one}) > 1:
             self._tell_once("the hosts run different versions of mod_apostille_gate; restart the server")
 
-    async def _serves(self) -> bool:
-        """Whether messages cannot pass by the gate; right after connecting, the answer takes a moment."""
-        if self._guarded and not self._reported.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._reported.wait(), _PATIENCE)
-        return not self._guarded or (self._reported.is_set() and not self._uncovered)
+    def _serves(self) -> bool | None:
+        """Whether messages cannot pass by the gate; None right after connecting, until every host has answered."""
+        if not self._guarded:
+            return True
+        return not self._uncovered if self._reported.is_set() else None
 
     # ---- questions ---------------------------------------------------------------------------------------------------
 
-    async def _on_ask(self, iq: Any) -> None:
-        connection = self.transport
+    def _on_ask(self, iq: Any) -> None:
         if iq.xml.get("from") not in self._hosts:
             log.warning("a question from %s, which is no served host, was refused", iq.xml.get("from"))
             self._wire.cannot_answer(iq, *STANZA_ERRORS[Reason.FORBIDDEN])
-            return
-        if not await self._serves():
+        elif self._serves() is None:
+            self._waiting.add(task := asyncio.get_running_loop().create_task(self._answer_later(iq)))
+            task.add_done_callback(self._waiting.discard)
+        else:
+            self._answer_now(iq)
+
+    async def _answer_later(self, iq: Any) -> None:
+        connection = self.transport
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._reported.wait(), _PATIENCE)
+        if connection is self.transport:
+            self._answer_now(iq)
+
+    def _answer_now(self, iq: Any) -> None:
+        if not self._serves():
             self._wire.cannot_answer(iq, *STANZA_ERRORS[Reason.UNAVAILABLE])
             return
-        reply = await asyncio.get_running_loop().run_in_executor(self._worker, self._judge, iq)
+        connection = self.transport
+        reply = self._judge(iq)
         if connection is not None and connection is self.transport:  # an answer for a connection that is gone is nobody's
             reply()
 
     def _judge(self, iq: Any) -> Callable[[], None]:
-        """Judge a batch in the worker thread; what comes back is to be called on the connection's own."""
+        """Judge a batch; what comes back sends the answer."""
         try:
             verdicts, notices = self._answer(iq)
         except Unreadable as error:
