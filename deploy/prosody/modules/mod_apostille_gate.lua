@@ -248,9 +248,10 @@ local function on_iq_sending(event)
 end
 
 local function on_iq_arrival(event)
-	if was_passed(event) or event.origin.type == "c2s" then return; end
+	local kind = event.origin.type or "";
+	if was_passed(event) or kind == "c2s" then return; end
 	-- Also what a module of this server sends in somebody's name (XEP-0356).
-	return ask_about_devices(event, event.origin.type:find("^s2s") and "remote" or "component", false) or hold(event, false);
+	return ask_about_devices(event, kind:find("^s2s") and "remote" or "component", false) or hold(event, false);
 end
 
 if is_gate[this_host] then
