@@ -212,3 +212,48 @@ def test_a_sender_who_left_while_waiting_leaves_no_session_behind(lenient: Gover
             assert (await asha.next_message())["body"] == "answer"
 
     play(act)
+
+
+def test_many_large_messages_are_asked_about_in_several_questions_none_of_them_too_large(lenient: Government) -> None:
+    header = "".join(f"<key rid='{rid}'>AAAA</key>" for rid in range(2_000_000_000, 2_000_001_000))
+    sealed = f"<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'>{header}</header></encrypted>"
+
+    async def act() -> None:
+        async with lenient.online("asha", "boris") as (asha, boris), impostor(lenient) as gate:
+            await asha.say(lenient.jid("boris"), "alone")
+            first = await gate.next()
+            for number in range(50):
+                asha.say_raw(f"<message to='{lenient.jid('boris')}' type='chat' id='large{number}'>{sealed}</message>")
+            await asyncio.sleep(1)  # all of it waits behind the first question; of time a message has two and a half seconds
+            gate.say(reply(first, verdicts("".join(f"<pass ref='{ref}'/>" for ref in refs(first)))))
+            sizes, asked = [], 0
+            while asked < 50:
+                question = await gate.next()
+                sizes.append(len(ET.tostring(question)))
+                asked += len(refs(question))
+                gate.say(reply(question, verdicts("".join(f"<pass ref='{ref}'/>" for ref in refs(question)))))
+            assert sum(sizes) > 512 * 1024, "all of them would not fit into one"
+            assert max(sizes) < 512 * 1024
+            heard = [(await boris.next_message())["id"] for _ in range(51)]
+            assert heard[1:] == [f"large{number}" for number in range(50)]
+
+    play(act)
+
+
+def test_a_reload_of_the_module_gives_back_what_waits_and_the_gate_goes_on(lenient: Government) -> None:
+    async def act() -> None:
+        async with lenient.online("asha", "boris") as (asha, boris):
+            async with impostor(lenient) as gate:
+                idents = [await asha.say(lenient.jid("boris"), str(number)) for number in range(3)]
+                question = await gate.next()
+                await asyncio.to_thread(lenient.prosody.shell, "module:reload('apostille_gate', 'gov.example')")
+                for ident in idents:
+                    assert (await asha.refusal(ident)).type == "wait"
+                    (refused,) = asha.errors[ident].xml.iter("{apostille:gate:0}refused")
+                    assert refused.get("code") == "reload"
+                gate.say(reply(question, verdicts("".join(f"<pass ref='{ref}'/>" for ref in refs(question)))))
+                assert await undelivered(boris), "an answer to the module that is gone was obeyed"
+            await asha.say(lenient.jid("boris"), "after")
+            assert (await boris.next_message())["body"] == "after"
+
+    play(act)
