@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import Engine
 
 from apostille import record as records
-from apostille.database import open_database
+from apostille.database import grow_log, open_database
 from apostille.directory.rules import Government, standing_on
 from apostille.directory.service import Directory
 from apostille.directory.store import SqlRegister
@@ -319,6 +319,7 @@ def serve(path: str | None, rooms: Sequence[str], gates: int | None = None, opti
     if "rosters" in rooms:
         builders.append(partial(rosters_component, settings, engine))
     if "gate" in rooms:
+        grow_log(engine)
         writer = Shared(ledger_writer(settings, engine))
         builders.append(partial(gate_component, settings, engine, writer))
         numbers = range(2, settings.components_gates + 1)

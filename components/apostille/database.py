@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, PoolProxiedConnection, create_engine, event
@@ -24,6 +24,13 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+_LOG_PAGES = 10_000  # in the write-ahead log before they are moved to their places
+_PAGE = 4096
+_FILLER_PAGES = 16
+_SMALL_CACHE = -64  # kilobytes, as SQLite counts them
+_USUAL_CACHE = -2000
 
 
 def open_database(url: str) -> Engine:
@@ -57,9 +64,41 @@ def _make_private(file: str | None) -> None:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy, not the driver, says BEGIN
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=10000", "foreign_keys=ON", "busy_timeout=10000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"wal_autocheckpoint={_LOG_PAGES}",
+        "foreign_keys=ON",
+        "busy_timeout=10000",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def grow_log(engine: Engine) -> None:
+    """Make SQLite's write-ahead log as long as it will get, for a process that commits again and again.
+
+    A commit that makes a file longer has to wait for the file system's own journal, and with it for what other programs write at the
+    same time; one that overwrites does not (docs/explanation/performance.md). SQLite keeps the length until the last process is gone.
+
+    Raises:
+        Fault: the database cannot be written.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    try:
+        with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+            try:
+                cursor.execute(f"PRAGMA cache_size={_SMALL_CACHE}")  # what does not fit into it is written to the log before the commit,
+                cursor.execute("BEGIN IMMEDIATE")
+                cursor.execute("CREATE TABLE filler (data BLOB)")
+                for _ in range(_LOG_PAGES // _FILLER_PAGES):
+                    cursor.execute("INSERT INTO filler VALUES (zeroblob(?))", (_FILLER_PAGES * _PAGE,))
+                cursor.execute("ROLLBACK")  # and there is none
+            finally:
+                cursor.execute(f"PRAGMA cache_size={_USUAL_CACHE}")
+    except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+        raise Fault(f"database: cannot be written: {error}") from None
 
 
 def _begin_sqlite(connection: Connection) -> None:
