@@ -34,6 +34,14 @@ class MemoryRegister:
         self.look_ups += 1
         return self._officials.get(address)
 
+    def line(self, post: str) -> tuple[str, ...]:
+        found: list[str] = []
+        path = self._posts[post].unit if post in self._posts else ""
+        while path and path not in found:
+            found.append(path)
+            path = self._units[path].parent
+        return tuple(found)
+
     def apply(self, changes: Sequence[Change], revision: int) -> int:
         while self.rivals:
             self._make(self.rivals.pop())

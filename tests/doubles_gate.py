@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from apostille.record import Record
-from apostille.vocabulary import Change, Fault, Free, Message, OutageClass, Standing, Terms, Verdict
+from apostille.vocabulary import Change, Fault, Free, Message, OutageClass, Seat, Standing, Terms, Verdict
 
 NOW = 1_795_000_000_000
 TERMS = Terms((Free("urn:xmpp:hints", "store", 0, 0, 0),), ("gov.example", "rooms.gov.example"), 256, 1024, 4)
@@ -97,10 +97,10 @@ def salts() -> Callable[[], bytes]:
 class MemoryDirectory:
     """The port `Directory` of the policy room: who is what, and what was asked."""
 
-    def __init__(self, standings: Mapping[str, Standing]) -> None:
-        self._standings = dict(standings)
+    def __init__(self, standings: Mapping[str, Standing], seats: Mapping[str, Seat] | None = None) -> None:
+        self._seats = {jid: Seat(standing) for jid, standing in standings.items()} | dict(seats or {})
         self.asked: list[tuple[str, date]] = []
 
-    def standing(self, jid: str, day: date) -> Standing:
+    def seat(self, jid: str, day: date) -> Seat:
         self.asked.append((jid, day))
-        return self._standings.get(jid, Standing.UNLISTED)
+        return self._seats.get(jid, Seat(Standing.UNLISTED))

@@ -46,7 +46,7 @@ from apostille.rosters.store import SqlApplied
 from apostille.settings import DEFAULT_FILE, Settings, read_settings
 from apostille.tlog.note import Signer
 from apostille.tracing.service import Tracing
-from apostille.vocabulary import Change, Fault, Message, Refusal, Standing, Terms, Verdict
+from apostille.vocabulary import Change, Fault, Message, Refusal, Seat, Standing, Terms, Verdict
 from apostille.xmpp import Component, address
 
 log = logging.getLogger(__name__)
@@ -138,13 +138,13 @@ def signer(settings: Settings) -> Signer:
 
 
 class _DirectoryOfPolicy:
-    """Standing of an address, never older than the directory's own patience."""
+    """What is known of an address, never older than the directory's own patience."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    def standing(self, jid: str, day: date) -> Standing:
-        return self._directory.standing(jid, day, time.monotonic())
+    def seat(self, jid: str, day: date) -> Seat:
+        return self._directory.seat(jid, day, time.monotonic())
 
 
 def found_by(data: bytes) -> Found | None:
@@ -219,18 +219,18 @@ def today() -> date:
 # ---- serving -----------------------------------------------------------------------------------------------------------
 
 
-class _Calendar:
-    """`today` for a caller who asks for every message: looked up once a second."""
+class _WallClock:
+    """The time, aware, as the machine's people read it, for a caller who asks for every message: looked up once a second."""
 
     def __init__(self) -> None:
         self._until = 0.0
-        self._day = date.min
+        self._now = datetime.min.replace(tzinfo=UTC)
 
-    def today(self) -> date:
+    def now(self) -> datetime:
         now = time.monotonic()
         if now >= self._until:
-            self._until, self._day = now + 1, today()
-        return self._day
+            self._until, self._now = now + 1, datetime.now().astimezone()
+        return self._now
 
 
 def _services(settings: Settings) -> frozenset[str]:
@@ -275,7 +275,7 @@ def gate(settings: Settings, engine: Engine, writer: Writer | None = None) -> Ga
     """The gate with the rooms behind it; `writer` is the ledger's, if another process holds it."""
     hosts = Hosts(settings.domain, frozenset(settings.server_rooms), _services(settings))
     file = PolicyFile(settings.policy_file)
-    judge = Judge(file.load(), _DirectoryOfPolicy(_directory(settings, engine)), hosts, _Calendar().today)
+    judge = Judge(file.load(), _DirectoryOfPolicy(_directory(settings, engine)), hosts, _WallClock().now)
     keeper = _LedgerOfGate(writer or ledger_writer(settings, engine))
     salt = partial(secrets.token_bytes, records.SALT_BYTES)
     return Gate(_PolicyOfGate(file, judge), keeper, lambda: time.time_ns() // 1_000_000, salt)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -65,6 +65,15 @@ class Standing(enum.Enum):
     SUSPENDED = "suspended"
     EXPIRED = "expired"
     UNLISTED = "unlisted"
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where the directory has an address: its standing, the post, and the units of the post, its own first, then the ones above."""
+
+    standing: Standing
+    post: str = ""
+    units: tuple[str, ...] = ()
 
 
 class Party(enum.Enum):
@@ -213,6 +222,8 @@ class Verdict:
         rule: name of the policy rule that decided, empty when none matched.
         recorded: whether the ledger must hold the message before it goes on (content-free stanzas are not kept).
         notice: the message passes, but its sender is to be told `text` (stage "warn").
+        where: what `text` names: an element, a device; empty where it names nothing.
+        asked: names of the rules that were asked, in order; if one decided, it is the last.
     """
 
     passes: bool
@@ -221,6 +232,8 @@ class Verdict:
     rule: str = ""
     recorded: bool = True
     notice: bool = False
+    where: str = ""
+    asked: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def test_the_rules_are_shown_in_order_and_what_follows_them(empty: Installation)
         "   from verified to room, verified (groupchat)\n"
         "   requires omemo (2), with subject; stage: warn\n"
         "2. all\n"
-        "   from verified to verified (chat, groupchat, private)\n"
+        "   from verified to verified (chat, component, groupchat, private)\n"
         "   requires omemo (0.3, 2); stage: enforce\n"
         "Everything else is refused.\n"
     )

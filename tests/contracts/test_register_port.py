@@ -60,6 +60,14 @@ def test_what_was_added_comes_back_whole(register: Register) -> None:
     assert register.official(Address("gov.example", "eve")) is None
 
 
+def test_the_line_of_a_post_leads_from_its_unit_to_the_top(register: Register) -> None:
+    assert register.line("head") == ()
+    fill(register)
+    assert register.line("head") == ("mof/tax", "mof")
+    assert register.line("tail") == ()
+    assert register.line("") == ()
+
+
 def test_every_kind_of_change_is_made_in_one_revision(register: Register) -> None:
     fill(register)
     wanted = Government.of(
@@ -125,6 +133,6 @@ def test_an_import_that_breaks_off_leaves_the_database_as_it_was(tmp_path: Path)
 
 def test_a_database_without_tables_is_a_fault(tmp_path: Path) -> None:
     register = SqlRegister(open_database(f"sqlite:///{tmp_path / 'empty.db'}"))
-    for question in (register.revision, register.government, lambda: register.official(ANNA.address)):
+    for question in (register.revision, register.government, lambda: register.line("head"), lambda: register.official(ANNA.address)):
         with pytest.raises(Fault, match="the database does not answer as it should: no such table"):
             question()

@@ -12,7 +12,7 @@ from apostille.directory import service
 from apostille.directory.plan import Changed
 from apostille.directory.rules import Flawed, Government, Official, Post, Unit
 from apostille.directory.service import Directory, Source
-from apostille.vocabulary import Address, Fault, Reason, Refusal, Standing
+from apostille.vocabulary import Address, Fault, Reason, Refusal, Seat, Standing
 from apostille.xmpp import address
 from doubles_directory import BusyRegister, FallenRegister, MemoryRegister
 
@@ -87,8 +87,8 @@ def test_a_table_alone_may_name_posts_of_the_directory_and_leaves_units_alone_ev
     mine = directory(MemoryRegister(STATE))
     mine.apply(mine.read(officials=table("boris@gov.example,Boris,aide,verified"), prune=True))
     assert mine.government()[1].posts == STATE.posts
-    assert mine.standing("anna@gov.example", DAY) is Standing.SUSPENDED
-    assert mine.standing("boris@gov.example", DAY) is Standing.VERIFIED
+    assert mine.seat("anna@gov.example", DAY).standing is Standing.SUSPENDED
+    assert mine.seat("boris@gov.example", DAY).standing is Standing.VERIFIED
 
 
 def test_units_alone_leave_officials_alone() -> None:
@@ -125,9 +125,9 @@ def test_a_suspension_by_hand_survives_an_import_until_somebody_lifts_it() -> No
     mine = directory(MemoryRegister(STATE))
     mine.suspend(ANNA.address)
     mine.apply(mine.read(officials=table("anna@gov.example,Anna Petrova,head,verified")))
-    assert mine.standing("anna@gov.example", DAY) is Standing.SUSPENDED
+    assert mine.seat("anna@gov.example", DAY).standing is Standing.SUSPENDED
     assert mine.reinstate(ANNA.address).name == "Anna Petrova"
-    assert mine.standing("anna@gov.example", DAY) is Standing.VERIFIED
+    assert mine.seat("anna@gov.example", DAY).standing is Standing.VERIFIED
 
 
 def test_suspending_twice_is_one_revision() -> None:
@@ -168,41 +168,51 @@ def test_a_standing_is_asked_of_the_register_once_while_nothing_changes() -> Non
     register = MemoryRegister(STATE)
     mine = directory(register)
     for instant in range(1000):
-        assert mine.standing("anna@gov.example", DAY, 10 + instant / 10_000) is Standing.VERIFIED
-        assert mine.standing("eve@gov.example", DAY, 10 + instant / 10_000) is Standing.UNLISTED
+        assert mine.seat("anna@gov.example", DAY, 10 + instant / 10_000).standing is Standing.VERIFIED
+        assert mine.seat("eve@gov.example", DAY, 10 + instant / 10_000).standing is Standing.UNLISTED
     assert (register.polls, register.look_ups) == (1, 2)
 
 
 def test_a_change_by_another_process_is_seen_after_the_poll_and_not_before() -> None:
     register = MemoryRegister(STATE)
     mine, other = directory(register), directory(register)
-    assert mine.standing("anna@gov.example", DAY, 10.0) is Standing.VERIFIED
+    assert mine.seat("anna@gov.example", DAY, 10.0).standing is Standing.VERIFIED
     other.suspend(ANNA.address)
-    assert mine.standing("anna@gov.example", DAY, 10.0 + service.POLL - 0.01) is Standing.VERIFIED
-    assert mine.standing("anna@gov.example", DAY, 10.0 + service.POLL + 0.01) is Standing.SUSPENDED
+    assert mine.seat("anna@gov.example", DAY, 10.0 + service.POLL - 0.01).standing is Standing.VERIFIED
+    assert mine.seat("anna@gov.example", DAY, 10.0 + service.POLL + 0.01).standing is Standing.SUSPENDED
 
 
 def test_a_refresh_sees_a_change_at_once() -> None:
     register = MemoryRegister(STATE)
     mine = directory(register)
-    assert mine.standing("anna@gov.example", DAY) is Standing.VERIFIED
+    assert mine.seat("anna@gov.example", DAY).standing is Standing.VERIFIED
     directory(register).suspend(ANNA.address)
-    assert mine.standing("anna@gov.example", DAY) is Standing.VERIFIED
+    assert mine.seat("anna@gov.example", DAY).standing is Standing.VERIFIED
     assert mine.refresh() == 2
-    assert mine.standing("anna@gov.example", DAY) is Standing.SUSPENDED
+    assert mine.seat("anna@gov.example", DAY).standing is Standing.SUSPENDED
 
 
 def test_one_who_becomes_listed_is_no_longer_a_stranger() -> None:
     mine = directory(MemoryRegister(STATE))
-    assert mine.standing("boris@gov.example", DAY) is Standing.UNLISTED
+    assert mine.seat("boris@gov.example", DAY).standing is Standing.UNLISTED
     mine.apply(mine.read(officials=table("boris@gov.example,Boris,aide,verified")))
-    assert mine.standing("boris@gov.example", DAY) is Standing.VERIFIED
+    assert mine.seat("boris@gov.example", DAY).standing is Standing.VERIFIED
 
 
 def test_a_remembered_official_expires_with_the_day() -> None:
     mine = directory(MemoryRegister(replace(STATE, officials={ANNA.address: replace(ANNA, valid_until=DAY)})))
-    assert mine.standing("anna@gov.example", DAY) is Standing.VERIFIED
-    assert mine.standing("anna@gov.example", date(2026, 5, 2)) is Standing.EXPIRED
+    assert mine.seat("anna@gov.example", DAY).standing is Standing.VERIFIED
+    assert mine.seat("anna@gov.example", date(2026, 5, 2)).standing is Standing.EXPIRED
+
+
+def test_a_seat_names_the_post_and_its_units_up_to_the_top() -> None:
+    mine = directory(MemoryRegister())
+    tax = b'[[unit]]\npath="mof/tax"\nname="Tax"\nparent="mof"\n[[post]]\nid="aide"\nunit="mof/tax"\ntitle="Aide"\nrank=2\n'
+    below = UNITS.content + tax
+    mine.apply(mine.read(Source("g.toml", below), table("boris@gov.example,Boris,aide,verified")))
+    assert mine.seat("boris@gov.example", DAY) == Seat(Standing.VERIFIED, "aide", ("mof/tax", "mof"))
+    assert mine.seat("eve@gov.example", DAY) == Seat(Standing.UNLISTED)
+    assert mine.seat("boris@gov.example", DAY) == Seat(Standing.VERIFIED, "aide", ("mof/tax", "mof"))
 
 
 @pytest.mark.parametrize(
@@ -210,15 +220,15 @@ def test_a_remembered_official_expires_with_the_day() -> None:
 )
 def test_nobody_elsewhere_is_ever_asked_of_the_register(jid: str) -> None:
     register = MemoryRegister(STATE)
-    assert directory(register).standing(jid, DAY) is Standing.UNLISTED
+    assert directory(register).seat(jid, DAY).standing is Standing.UNLISTED
     assert register.look_ups == 0
 
 
 def test_strangers_cannot_fill_the_memory() -> None:
     mine = Directory(MemoryRegister(STATE), "gov.example", address, remembered=10)
     for number in range(25):
-        mine.standing(f"a{number}@gov.example", DAY)
-    assert mine.standing("anna@gov.example", DAY) is Standing.VERIFIED
+        mine.seat(f"a{number}@gov.example", DAY)
+    assert mine.seat("anna@gov.example", DAY).standing is Standing.VERIFIED
     assert mine._memory is not None
     assert len(mine._memory[1]) <= 10
 
@@ -226,14 +236,14 @@ def test_strangers_cannot_fill_the_memory() -> None:
 def test_a_register_that_falls_is_never_answered_for_from_memory_beyond_the_poll() -> None:
     register = FallenRegister(STATE)
     mine = directory(register)
-    assert mine.standing("anna@gov.example", DAY, 10.0) is Standing.VERIFIED
+    assert mine.seat("anna@gov.example", DAY, 10.0).standing is Standing.VERIFIED
     register.fallen = True
-    assert mine.standing("anna@gov.example", DAY, 10.1) is Standing.VERIFIED
+    assert mine.seat("anna@gov.example", DAY, 10.1).standing is Standing.VERIFIED
     for instant in (10.3, 10.31):
         with pytest.raises(Fault):
-            mine.standing("anna@gov.example", DAY, instant)
+            mine.seat("anna@gov.example", DAY, instant)
     register.fallen = False
-    assert mine.standing("anna@gov.example", DAY, 10.32) is Standing.VERIFIED
+    assert mine.seat("anna@gov.example", DAY, 10.32).standing is Standing.VERIFIED
 
 
 def test_officials_are_found_by_unit_and_an_unknown_unit_is_refused() -> None:
@@ -260,7 +270,7 @@ def test_the_sample_government_is_what_its_readers_are_promised() -> None:
         ranks = sorted(post.rank for post in government.posts.values() if post.unit == unit.path)
         assert ranks[0] == 1
         assert ranks.count(1) == 1, f"{unit.path} has one head"
-    standings = [mine.standing(str(one.address), DAY) for one in mine.officials()]
+    standings = [mine.seat(str(one.address), DAY).standing for one in mine.officials()]
     assert 38 <= len(standings) <= 45
     assert standings.count(Standing.SUSPENDED) == standings.count(Standing.EXPIRED) == 1
     assert any("\\27" in one.address.local for one in mine.officials())

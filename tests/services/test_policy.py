@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -28,7 +28,7 @@ def directory() -> MemoryDirectory:
 
 
 def judge(directory: MemoryDirectory, *rules: Rule) -> Judge:
-    return Judge(Policy(rules), directory, HOSTS, lambda: TODAY)
+    return Judge(Policy(rules), directory, HOSTS, lambda: datetime(2026, 11, 22, 12, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def judge(directory: MemoryDirectory, *rules: Rule) -> Judge:
     ],
 )
 def test_an_address_is_what_its_own_domain_and_the_directory_say(jid: str, party: Party, directory: MemoryDirectory) -> None:
-    assert judge(directory).party(jid) is party
+    assert judge(directory).side(jid, TODAY).party is party
 
 
 def test_only_officials_are_looked_up_by_their_bare_address_and_today(directory: MemoryDirectory) -> None:
     asked = judge(directory)
     for jid in ("anna@gov.example/phone", "gov.example", "tax@rooms.gov.example/anna", "anna@evil.example", "x@gate.gov.example"):
-        asked.party(jid)
+        asked.side(jid, TODAY)
     assert directory.asked == [("anna@gov.example", TODAY)]
 
 

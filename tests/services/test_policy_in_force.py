@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
-from datetime import date
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apostille.bootstrap import _PolicyOfGate
-from apostille.policy.rules import Policy, Rule
+from apostille.policy.rules import Policy, Requirement, Rule, Stage
 from apostille.policy.service import Hosts, Judge
 from apostille.policy.store import PolicyFile
-from apostille.vocabulary import Fault, Outage, OutageClass, Party, Standing
+from apostille.vocabulary import Fault, Outage, OutageClass, Party, Seat, Standing, Verdict
+from apostille_xep.gate.stanza import Question
 from doubles_gate import MemoryDirectory
-from messages import ANNA, BORIS, body, legacy, message
+from messages import ANNA, BORIS, body, legacy, message, modern
 
 HOSTS = Hosts("gov.example", frozenset(("rooms.gov.example",)), frozenset(("gate.gov.example",)))
+
+
+def clock() -> datetime:
+    return datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
 OFFICIALS = frozenset((Party.VERIFIED,))
 STRICT = '[[rule]]\nname = "strict"\nfrom = ["verified"]\nto = ["verified"]\n'
 LAX = STRICT.replace("strict", "lax") + 'require = "nothing"\noutage = "hold"\nhold_seconds = 20\n'
@@ -25,7 +35,7 @@ LAX = STRICT.replace("strict", "lax") + 'require = "nothing"\noutage = "hold"\nh
 
 def judge(*rules: Rule) -> Judge:
     standings = {ANNA: Standing.VERIFIED, BORIS: Standing.VERIFIED}
-    return Judge(Policy(rules), MemoryDirectory(standings), HOSTS, lambda: date(2026, 11, 22))
+    return Judge(Policy(rules), MemoryDirectory(standings), HOSTS, clock)
 
 
 class InForce:
@@ -115,6 +125,48 @@ def test_a_judge_that_adopts_another_policy_judges_by_it() -> None:
     assert asked.judge(message(legacy())).rule == "old"
     asked.adopt(Policy((Rule("new", OFFICIALS, OFFICIALS),)))
     assert asked.judge(message(legacy())).rule == "new"
+
+
+class Changing(MemoryDirectory):
+    """A directory that is asked while the policy changes."""
+
+    def __init__(self, standings: dict[str, Standing], look_up: int, change: Callable[[], None]) -> None:
+        super().__init__(standings)
+        self._left, self._change = look_up, change
+
+    def seat(self, jid: str, day: date) -> Seat:
+        self._left -= 1
+        if self._left == 0:
+            self._change()
+        return super().seat(jid, day)
+
+
+some = st.frozensets(st.sampled_from((Party.VERIFIED, Party.PUBLIC)))
+policies = st.lists(
+    st.builds(
+        Rule,
+        st.just("r"),
+        some,
+        some,
+        require=st.sampled_from(Requirement),
+        stage=st.sampled_from(Stage),
+        versions=st.frozensets(st.just("2")),
+    ),
+    max_size=3,
+).map(lambda rules: Policy(tuple(rules)))
+people = st.sampled_from(("anna@gov.example", "nobody@gov.example"))
+said = st.builds(message, st.sampled_from((body("hello"), legacy(), modern())), sender=people, recipient=people)
+
+
+@given(policies, policies, st.integers(1, 3), said)
+def test_a_change_of_policy_lets_nothing_pass_that_both_refuse(old: Policy, new: Policy, look_up: int, what: Question) -> None:
+    standings = {"anna@gov.example": Standing.VERIFIED}
+
+    def verdict(policy: Policy) -> Verdict:
+        return Judge(policy, MemoryDirectory(standings), HOSTS, clock).judge(what)
+
+    changing = Judge(old, Changing(standings, look_up, lambda: changing.adopt(new)), HOSTS, clock)
+    assert changing.judge(what) in (verdict(old), verdict(new))
 
 
 def test_the_terms_name_the_own_hosts_and_no_outage_where_all_bounces() -> None:

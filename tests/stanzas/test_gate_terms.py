@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apostille.gate.component import _terms
+from apostille.policy.classes import Side
 from apostille.policy.rules import Policy, Requirement, Rule, Stage
 from apostille.policy.service import Hosts, Judge
 from apostille.policy.stanzas import _TABLE, Kind, examine, free_terms
@@ -123,7 +124,7 @@ def test_what_is_let_pass_unasked_says_nothing_and_would_pass_unrecorded(lua: Lu
         assert passes is (empty and all((child.namespace, child.name) in rows for child in found.children)), xml_of(stanza)
         if passes:
             for policy in POLICIES:
-                verdict = policy.judge(found, Party.VERIFIED, Party.VERIFIED)
+                verdict = policy.judge(found, Side(Party.VERIFIED), Side(Party.VERIFIED), datetime(2026, 11, 22, 12, tzinfo=UTC))
                 assert (verdict.passes, verdict.recorded, verdict.notice) == (True, False, False)
 
 
@@ -281,7 +282,7 @@ def rules(draw: st.DrawFn) -> Rule:
 @settings(max_examples=60, deadline=None)
 @given(policy=st.lists(rules(), max_size=4))
 def test_in_an_outage_the_server_does_between_two_hosts_what_the_policy_says(lua: Lua, policy: list[Rule]) -> None:
-    judge = Judge(Policy(tuple(policy)), MemoryDirectory({}), HOSTS, lambda: date(2026, 11, 22))
+    judge = Judge(Policy(tuple(policy)), MemoryDirectory({}), HOSTS, lambda: datetime(2026, 11, 22, 12, tzinfo=UTC))
     assert lua.terms(_terms(judge.terms())) == "ok"
     for sender in KNOWN:
         for recipient in KNOWN:

@@ -1,4 +1,4 @@
-"""What may be asked of the directory: imports, look-ups, and for every message the standing of an address.
+"""What may be asked of the directory: imports, look-ups, and for every message the seat of an address.
 
 Knows in which order things happen and when an answer may be remembered; refuses to know SQL, XMPP and clocks.
 """
@@ -15,7 +15,7 @@ from apostille.directory.officials import Reader
 from apostille.directory.plan import Change, Changed, Plan, plan
 from apostille.directory.rules import Flaw, Flawed, Government, Official, Unit, shown, standing_on
 from apostille.directory.units import Structure, read_structure
-from apostille.vocabulary import Address, Reason, Refusal, Standing
+from apostille.vocabulary import Address, Reason, Refusal, Seat, Standing
 
 POLL = 0.2
 """Seconds for which a remembered standing may be older than the directory."""
@@ -34,6 +34,10 @@ class Register(Protocol):
 
     def official(self, address: Address) -> Official | None:
         """One entry, or None."""
+        ...
+
+    def line(self, post: str) -> tuple[str, ...]:
+        """Paths of the units that a post belongs to: its own first, then the ones above; empty if there is no such post."""
         ...
 
     def apply(self, changes: Sequence[Change], revision: int) -> int:
@@ -65,7 +69,7 @@ class Directory:
             remembered  # at once, listed or not: a stranger may write from any number of addresses
         )
         self._domain = address(domain).domain
-        self._memory: tuple[int, dict[str, Official | None]] | None = None
+        self._memory: tuple[int, dict[str, tuple[Official | None, tuple[str, ...]]]] | None = None
         self._polled = 0.0
 
     def read(
@@ -147,7 +151,7 @@ class Directory:
         self.refresh()
         return amended
 
-    def standing(self, jid: str, day: date, now: float | None = None) -> Standing:
+    def seat(self, jid: str, day: date, now: float | None = None) -> Seat:
         """What the directory says of a prepared bare JID on this day.
 
         Entries are remembered. With `now` (a monotonic clock's seconds) the answer is never older than
@@ -158,19 +162,20 @@ class Directory:
             memory = self._follow(now)
         entries = memory[1]
         try:
-            official = entries[jid]
+            official, line = entries[jid]
         except KeyError:
             official = self._look_up(jid)
+            line = self._register.line(official.post) if official else ()
             if len(entries) >= self._remembered:
                 entries.clear()
-            entries[jid] = official
-        return standing_on(official, day)
+            entries[jid] = official, line
+        return Seat(standing_on(official, day), official.post if official else "", line)
 
     def refresh(self) -> int:
         """Asks for the revision now, forgets what is older, and returns it."""
         return self._follow(None)[0]
 
-    def _follow(self, now: float | None) -> tuple[int, dict[str, Official | None]]:
+    def _follow(self, now: float | None) -> tuple[int, dict[str, tuple[Official | None, tuple[str, ...]]]]:
         revision = self._register.revision()
         memory = self._memory
         if memory is None or memory[0] != revision:

@@ -83,6 +83,8 @@ directory_revision = Table(
 )
 
 _REVISION = select(directory_revision.c.revision).where(directory_revision.c.id == 1)
+_UNIT_OF = select(posts.c.unit).where(posts.c.id == bindparam("id"))
+_ABOVE = select(units.c.parent).where(units.c.path == bindparam("path"))
 _OFFICIAL = select(officials).where(officials.c.jid == bindparam("jid"))
 
 
@@ -113,6 +115,16 @@ class SqlRegister:
         with _answering(), reading(self._engine) as connection:
             row = connection.execute(_OFFICIAL, {"jid": str(address)}).one_or_none()
             return None if row is None else _official(row)
+
+    def line(self, post: str) -> tuple[str, ...]:
+        """Paths of the units that a post belongs to, its own first; empty if there is no such post."""
+        with _answering(), reading(self._engine) as connection:
+            found: list[str] = []
+            path = connection.scalar(_UNIT_OF, {"id": post})
+            while path and path not in found:
+                found.append(path)
+                path = connection.scalar(_ABOVE, {"path": path})
+            return tuple(found)
 
     def apply(self, changes: Sequence[Change], revision: int) -> int:
         """Makes the changes in one transaction; returns the new revision; the port says what it refuses."""

@@ -1,19 +1,23 @@
 """The policy: rules in order, the first that fits decides, none that fits refuses.
 
-Knows what a rule is and what it says of a message between two parties; refuses to know where rules are kept or who is an
-official. An empty policy refuses everything.
+Knows what a rule is and what it says of a message between two sides; refuses to know where rules are kept, who is an official and
+what time it is: that is told. An empty policy refuses everything.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from itertools import product
-from typing import Any
+from typing import NamedTuple
 
-from apostille.policy.stanzas import Content, Kind, examine, sound_publication
-from apostille.vocabulary import Change, Message, Outage, Party, Reason, Refusal, Verdict, bare
+from apostille.policy.classes import Class, Side, TheRoom, holds, party_of
+from apostille.policy.stanzas import Content, Kind, Objection, examine, sound_publication
+from apostille.policy.windows import ALWAYS, Window
+from apostille.vocabulary import Change, Message, Outage, Party, Verdict, bare
 
 
 class Stage(enum.Enum):
@@ -25,96 +29,208 @@ class Stage(enum.Enum):
 
 
 class Requirement(enum.Enum):
-    """What a rule asks of a message."""
+    """What a rule asks of a message: which end-to-end encryption, or none."""
 
     OMEMO = "omemo"
+    OX = "ox"
+    ENCRYPTED = "encrypted"  # either
     NOTHING = "nothing"
 
 
 class Setting(enum.Enum):
-    """Where a message is said."""
+    """Where a message is said: outside rooms, in a room to all, in a room to one; or by an external component, wherever."""
 
     CHAT = "chat"
     GROUPCHAT = "groupchat"
     PRIVATE = "private"
+    COMPONENT = "component"
 
 
-_ALL_SETTINGS = frozenset(Setting)
+class Direction(enum.Enum):
+    """Which way a message goes: within this server, to another one, from another one."""
+
+    LOCAL = "local"
+    OUTGOING = "outgoing"
+    INCOMING = "incoming"
+
+
 PEOPLE = frozenset((Party.VERIFIED, Party.SUSPENDED, Party.EXPIRED, Party.PUBLIC))
 """Everybody with an account on the officials' own domain."""
-_WITHIN = PEOPLE | {Party.ROOM}
+WITHIN = PEOPLE | {Party.ROOM}
 LONGEST_HOLD = 300
 """Seconds that a message may be held through an outage at most."""
-_VERSIONS = frozenset(("0.3", "2"))
-_EXTRAS = frozenset(("subject", "invitations"))
+VERSIONS = frozenset(("0.3", "2"))
+"""Of OMEMO."""
+OX = "ox"
+"""What `examine` calls a part that is encrypted with OpenPGP for XMPP (XEP-0373)."""
+EXTRAS = frozenset(("subject", "invitations", "reactions", "calls", "links", "xhtml", "unknown"))
+"""What a rule may let be readable all the same."""
+_ALL_SETTINGS = frozenset(Setting)
+_ALL_DIRECTIONS = frozenset(Direction)
 
 REFUSED = "Not delivered: "
 REFUSED_CHANGE = "Not changed: "
 WARNED = "Delivered this time, but such messages will soon be refused: "
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule: for messages from these parties to those, said there, this much is required, at this stage."""
+class Case(NamedTuple):
+    """What a rule is asked about, apart from what the message holds."""
+
+    sender: Side
+    recipient: Side
+    setting: Setting
+    direction: Direction
+    now: datetime
+
+
+class Condition(NamedTuple):
+    """One thing that has to be so for a rule to speak of a message; `key` is what the rule's file calls it."""
+
+    key: str
+    holds: Callable[[Case], bool]
+
+
+class Check(NamedTuple):
+    """One thing that a rule asks of a message: its name, what is asked in a few words, and what it finds wrong."""
 
     name: str
-    senders: frozenset[Party]
-    recipients: frozenset[Party]
+    reason: str
+    find: Callable[[Content], Objection | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: for messages from these classes to those, said there and then, this much is required, at this stage."""
+
+    name: str
+    senders: frozenset[Class]
+    recipients: frozenset[Class]
     require: Requirement = Requirement.OMEMO
     stage: Stage = Stage.ENFORCE
     settings: frozenset[Setting] = _ALL_SETTINGS
-    versions: frozenset[str] = _VERSIONS
+    versions: frozenset[str] = VERSIONS
     extras: frozenset[str] = frozenset()
     outage: Outage = Outage.BOUNCE
     hold_seconds: int = 0
+    directions: frozenset[Direction] = _ALL_DIRECTIONS
+    window: Window = ALWAYS
 
-    def fits(self, sender: Party, recipient: Party, setting: Setting) -> bool:
-        """Whether this rule speaks of such a message."""
-        return sender in self.senders and recipient in self.recipients and setting in self.settings
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """When this rule speaks of a message: when all of them hold."""
+        return (
+            Condition("from", lambda case: any(holds(one, case.sender) for one in self.senders)),
+            Condition("to", lambda case: any(holds(one, case.recipient) for one in self.recipients)),
+            Condition("kinds", lambda case: case.setting in self.settings),
+            Condition("direction", lambda case: case.direction in self.directions),
+            Condition("window", lambda case: self.window.holds(case.now)),
+        )
 
-    def judge(self, message: Message) -> Verdict:
-        """The verdict of this rule, its stage applied."""
-        content = examine(message, self.extras)
-        code, text = self._objection(content)
-        if not code:
-            return Verdict(True, rule=self.name, recorded=content.kind is not Kind.EMPTY)
-        if self.stage is Stage.ENFORCE:
-            return Verdict(False, code, REFUSED + text, self.name)
-        return Verdict(True, code, WARNED + text, self.name, notice=self.stage is Stage.WARN)
-
-    def _objection(self, content: Content) -> tuple[str, str]:
+    @cached_property
+    def checks(self) -> tuple[Check, ...]:
+        """What this rule asks, in order; the first that finds something speaks."""
         if self.require is Requirement.NOTHING:
-            return "", ""
-        if content.objections:
-            first = content.objections[0]
-            return first.code, TEXTS[first.code].format(where=first.where)
-        if not content.versions <= self.versions:
-            return "version", TEXTS["version"].format(where=" or ".join(sorted(self.versions)))
-        return "", ""
+            return ()
+        return (
+            Check("unreadable", "nothing that the server could read", _readable),
+            Check("encryption", f"{self.encryption()}, if anything is said", self._other_encryption),
+        )
+
+    def fits(self, case: Case) -> bool:
+        """Whether this rule speaks of such a message."""
+        return all(one.holds(case) for one in self.conditions)
+
+    def encryption(self) -> str:
+        """Which encryptions this rule takes, as people call them."""
+        omemo = [f"OMEMO {one}" for one in sorted(self.versions)] if self.versions != VERSIONS else ["OMEMO"]
+        names = [] if self.require is Requirement.OX else omemo
+        return " or ".join(names if self.require is Requirement.OMEMO else [*names, "OpenPGP (OX)"])
+
+    def judge(self, message: Message, asked: tuple[str, ...] = ()) -> Verdict:
+        """The verdict of this rule, its stage applied, after these rules were asked."""
+        content = examine(message, self.extras)
+        objection = next(filter(None, (check.find(content) for check in self.checks)), None)
+        if objection is None:
+            return Verdict(True, rule=self.name, recorded=content.kind is not Kind.EMPTY, asked=asked)
+        code, where = objection.code, objection.where
+        text = TEXTS[code].format(where=where)
+        if self.stage is Stage.ENFORCE:
+            return Verdict(False, code, REFUSED + text, self.name, where=where, asked=asked)
+        return Verdict(True, code, WARNED + text, self.name, notice=self.stage is Stage.WARN, where=where, asked=asked)
+
+    def _other_encryption(self, content: Content) -> Objection | None:
+        taken = {Requirement.OMEMO: self.versions, Requirement.OX: frozenset((OX,))}.get(self.require, self.versions | {OX})
+        return None if content.versions <= taken else Objection("version", self.encryption())
 
 
-@dataclass(frozen=True, slots=True)
+def _readable(content: Content) -> Objection | None:
+    return content.objections[0] if content.objections else None
+
+
+class _Sieve:
+    """Which rules fit, for every message of a server: in one step for all rules, as bits of a number, lowest first."""
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self._rules = rules
+        self._rooms = frozenset(one.address for rule in rules for one in rule.senders | rule.recipients if isinstance(one, TheRoom))
+        self._where = {
+            (setting, direction): self._bits(rule for rule in rules if setting in rule.settings and direction in rule.directions)
+            for setting, direction in product(Setting, Direction)
+        }
+        self._from: dict[tuple[object, ...], int] = {}
+        self._to: dict[tuple[object, ...], int] = {}
+        self._timed = [rule.window != ALWAYS for rule in rules]
+
+    def first(self, case: Case) -> int | None:
+        """The number of the first rule that fits."""
+        sender, recipient = case.sender, case.recipient
+        left = self._where[case.setting, case.direction] & self._side(self._from, sender, 0) & self._side(self._to, recipient, 1)
+        while left:
+            number = (left & -left).bit_length() - 1
+            if not self._timed[number] or self._rules[number].window.holds(case.now):
+                return number
+            left &= left - 1
+        return None
+
+    def _side(self, known: dict[tuple[object, ...], int], side: Side, place: int) -> int:
+        key = (side.party, side.post, side.units, side.address if side.address in self._rooms else "")
+        found = known.get(key)
+        if found is None:
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            classes = [(rule.senders, rule.recipients)[place] for rule in self._rules]
+            found = known[key] = sum(1 << number for number, some in enumerate(classes) if any(holds(one, side) for one in some))
+        return found
+
+    def _bits(self, some: Iterable[Rule]) -> int:
+        chosen = {id(rule) for rule in some}
+        return sum(1 << number for number, rule in enumerate(self._rules) if id(rule) in chosen)
+
+
+_REMEMBERED = 20_000  # sides that differ to the rules: posts, mostly
+
+
+@dataclass(frozen=True)
 class Policy:
     """Rules in order."""
 
     rules: tuple[Rule, ...] = field(default=())
 
-    def judge(self, message: Message, sender: Party, recipient: Party) -> Verdict:
-        """What is to be done with a message between these parties.
+    def judge(self, message: Message, sender: Side, recipient: Side, now: datetime) -> Verdict:
+        """What is to be done with a message between these sides, at an aware time.
 
         An error (RFC 6121 section 5.2.2) answers what passed before, so no rule is asked while it says nothing; one that says
         something, encrypted or not, is a message like any other, whatever it calls itself.
         """
         if message.type == "error" and examine(message).kind is Kind.EMPTY:
             return Verdict(True, rule="errors", recorded=False)
-        setting = setting_of(message)
-        rule = self._first(sender, recipient, setting)
-        if rule is not None:
-            return rule.judge(message)
-        if sender in PEOPLE and (recipient in _WITHIN or message.room) and _says_nothing(message):
-            return Verdict(True, rule="empty", recorded=False)  # as the server does without asking, by `stanzas.free_terms`
-        code = _no_rule(sender, recipient)
-        return Verdict(False, code, REFUSED + TEXTS[code])
+        number = self._sieve.first(case_of(message, sender, recipient, now))
+        if number is not None:
+            return self.rules[number].judge(message, self._names[: number + 1])
+        if sender.party in PEOPLE and (recipient.party in WITHIN or message.room) and _says_nothing(message):
+            return Verdict(True, rule="empty", recorded=False, asked=self._names)  # as the server without asking, by `free_terms`
+        code = _no_rule(sender.party, recipient.party)
+        return Verdict(False, code, REFUSED + TEXTS[code], asked=self._names)
 
     def judge_change(self, change: Change, sender: Party) -> Verdict:
         """What is to be done with a change to somebody's OMEMO devices: people change their own, in a form that hides no text."""
@@ -129,7 +245,7 @@ class Policy:
 
         The strictest of the rules that might decide; a message that no rule fits does not count unless the others would pass.
         """
-        deciding = [self._first(*one) for one in product(senders, recipients, Setting)]
+        deciding = [rule for one in product(senders, recipients, Setting) for rule in self._might(*one)]
         rules = [rule for rule in deciding if rule is not None]
         if not rules or any(rule.outage is Outage.BOUNCE for rule in rules):
             return Outage.BOUNCE, 0
@@ -138,15 +254,45 @@ class Policy:
         held = [rule.hold_seconds for rule in rules if rule.outage is Outage.HOLD]
         return (Outage.HOLD, min(held)) if held else (Outage.BOUNCE, 0)
 
-    def _first(self, sender: Party, recipient: Party, setting: Setting) -> Rule | None:
-        return next((rule for rule in self.rules if rule.fits(sender, recipient, setting)), None)
+    def _might(self, sender: Party, recipient: Party, setting: Setting) -> Iterator[Rule | None]:
+        """The rules that might decide a message between two parties, up to one that surely does; None if none surely does."""
+        direction = direction_of(sender, recipient)
+        for rule in self.rules:
+            concerned = sender in map(party_of, rule.senders) and recipient in map(party_of, rule.recipients)
+            if concerned and setting in rule.settings and direction in rule.directions:
+                yield rule
+                if sender in rule.senders and recipient in rule.recipients and rule.window == ALWAYS:
+                    return
+        yield None
+
+    @cached_property
+    def _sieve(self) -> _Sieve:
+        return _Sieve(self.rules)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(rule.name for rule in self.rules)
+
+
+def case_of(message: Message, sender: Side, recipient: Side, now: datetime) -> Case:
+    """What a rule is asked about a message between two sides."""
+    return Case(sender, recipient, setting_of(message), direction_of(sender.party, recipient.party), now)
 
 
 def setting_of(message: Message) -> Setting:
-    """Where a message is said: in a room to all, in a room to one, or outside rooms."""
+    """Where a message is said."""
+    if message.flow == "component":
+        return Setting.COMPONENT
     if not message.room:
         return Setting.CHAT
     return Setting.GROUPCHAT if message.type == "groupchat" else Setting.PRIVATE
+
+
+def direction_of(sender: Party, recipient: Party) -> Direction:
+    """Which way a message goes between two parties."""
+    if sender is Party.REMOTE:
+        return Direction.INCOMING
+    return Direction.OUTGOING if recipient is Party.REMOTE else Direction.LOCAL
 
 
 def _says_nothing(message: Message) -> bool:
@@ -177,7 +323,7 @@ TEXTS: Mapping[str, str] = {
     "too-much": "a part of the message that is not encrypted ({where}) carries more than it may.",
     "unknown-element": "the message has a part that is not encrypted and may be readable ({where}). "
     "Turn that function off in your client, then send it again.",
-    "version": "this chat asks for OMEMO version {where}.",
+    "version": "this chat asks for another encryption: {where}.",
     "device-foreign": "OMEMO devices can only be announced by the account that they belong to.",
     "device-malformed": "the announcement of OMEMO devices is damaged or carries more than it may. "
     "Update your client, then try again.",
@@ -186,86 +332,3 @@ TEXTS: Mapping[str, str] = {
     "recipient-not-verified": "the person you wrote to is not a verified official at present.",
     "no-rule": "the rules of this server do not provide for messages between you and this address.",
 }
-
-
-# ---- reading a policy ---------------------------------------------------------------------------------------------------
-
-_KEYS = frozenset(("name", "from", "to", "require", "stage", "kinds", "versions", "extras", "outage", "hold_seconds"))
-
-
-def read_policy(document: Mapping[str, Any], origin: str) -> Policy:
-    """The policy in a parsed TOML document; `origin` names the file in errors.
-
-    Raises:
-        Refusal: an unknown key, a wrong type or an unknown word, with the rule, the key and what would be right.
-    """
-    unknown = sorted(set(document) - {"rule"})
-    if unknown:
-        raise Refusal(Reason.MALFORMED, f"{origin}: unknown key {unknown[0]!r}; a policy is a list of [[rule]] tables")
-    tables = document.get("rule", [])
-    if not isinstance(tables, list):
-        raise Refusal(Reason.MALFORMED, f"{origin}: write each rule as [[rule]], with two brackets")
-    rules = tuple(_rule(table, f"{origin}: rule {number}") for number, table in enumerate(tables, 1))
-    names = [rule.name for rule in rules]
-    for name in names:
-        if names.count(name) > 1:
-            raise Refusal(Reason.MALFORMED, f"{origin}: two rules are named {name!r}; verdicts name the rule, so each needs its own")
-    return Policy(rules)
-
-
-def _rule(table: Any, where: str) -> Rule:
-    if not isinstance(table, dict):
-        raise Refusal(Reason.MALFORMED, f"{where}: is not a table; write [[rule]]")
-    unknown = sorted(set(table) - _KEYS)
-    if unknown:
-        raise Refusal(Reason.MALFORMED, f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}")
-    name = table.get("name")
-    if not isinstance(name, str) or not name:
-        raise Refusal(Reason.MALFORMED, f"{where}: needs a name")
-    where = f"{where} ({name})"
-    return _expect_outage(Rule(
-        name=name,
-        senders=frozenset(map(Party, _words(table, "from", where, [party.value for party in Party], None))),
-        recipients=frozenset(map(Party, _words(table, "to", where, [party.value for party in Party], None))),
-        require=Requirement(_word(table, "require", where, [one.value for one in Requirement], "omemo")),
-        stage=Stage(_word(table, "stage", where, [one.value for one in Stage], "enforce")),
-        settings=frozenset(map(Setting, _words(table, "kinds", where, [one.value for one in Setting], [s.value for s in Setting]))),
-        versions=frozenset(_words(table, "versions", where, sorted(_VERSIONS), sorted(_VERSIONS))),
-        extras=frozenset(_words(table, "extras", where, sorted(_EXTRAS), [])),
-        outage=Outage(_word(table, "outage", where, [one.value for one in Outage], "bounce")),
-        hold_seconds=_seconds(table, where),
-    ), where)
-
-
-def _expect_outage(rule: Rule, where: str) -> Rule:
-    if rule.outage is Outage.PASS and (rule.senders | rule.recipients) & _WITHIN:
-        raise Refusal(Reason.MALFORMED, f'{where}: outage = "pass" is never for people or rooms of this server; write "bounce" or "hold"')
-    if (rule.outage is Outage.HOLD) != bool(rule.hold_seconds):
-        raise Refusal(Reason.MALFORMED, f'{where}: outage = "hold" and hold_seconds go together; write for example hold_seconds = 20')
-    return rule
-
-
-def _seconds(table: Mapping[str, Any], where: str) -> int:
-    value = table.get("hold_seconds", 0)
-    if type(value) is not int or not 0 <= value <= LONGEST_HOLD:
-        raise Refusal(Reason.MALFORMED, f"{where}: hold_seconds = {value!r}; should be a whole number up to {LONGEST_HOLD}")
-    return value
-
-
-def _word(table: Mapping[str, Any], key: str, where: str, known: Sequence[str], default: str) -> str:
-    value = table.get(key, default)
-    if not isinstance(value, str) or value not in known:
-        raise Refusal(Reason.MALFORMED, f"{where}: {key} = {value!r}; should be one of {', '.join(known)}")
-    return value
-
-
-def _words(table: Mapping[str, Any], key: str, where: str, known: Sequence[str], default: list[str] | None) -> list[str]:
-    value = table.get(key, default)
-    if value is None:
-        raise Refusal(Reason.MALFORMED, f"{where}: needs {key}, a list of {', '.join(known)}")
-    if not isinstance(value, list):
-        raise Refusal(Reason.MALFORMED, f"{where}: {key} should be a list of {', '.join(known)}")
-    for word in value:
-        if not isinstance(word, str) or word not in known:
-            raise Refusal(Reason.MALFORMED, f"{where}: {key} holds {word!r}; known are {', '.join(known)}")
-    return value

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from itertools import product
 from typing import Protocol
 
+from apostille.policy.classes import Side
 from apostille.policy.rules import PEOPLE, Policy
 from apostille.policy.stanzas import free_terms
-from apostille.vocabulary import Change, Message, Outage, OutageClass, Party, Standing, Terms, Verdict, bare, domain
+from apostille.vocabulary import Change, Message, Outage, OutageClass, Party, Seat, Standing, Terms, Verdict, bare, domain
 
 
 class Directory(Protocol):
-    """Who is a verified official on a day; `jid` is a prepared bare JID."""
+    """Who is a verified official on a day, and where; `jid` is a prepared bare JID."""
 
-    def standing(self, jid: str, day: date) -> Standing:
+    def seat(self, jid: str, day: date) -> Seat:
         """What the directory says of an address."""
         ...
 
@@ -44,31 +45,35 @@ class Hosts:
 class Judge:
     """Says what is to be done with a message. Cheap: called for every message of a server."""
 
-    def __init__(self, policy: Policy, directory: Directory, hosts: Hosts, today: Callable[[], date]) -> None:
+    def __init__(self, policy: Policy, directory: Directory, hosts: Hosts, clock: Callable[[], datetime]) -> None:
+        """`clock` gives the time, aware, in the zone of the machine: its date is the day by which the directory judges."""
         self._policy = policy
         self._directory = directory
         self._hosts = hosts
-        self._today = today
+        self._clock = clock
 
-    def party(self, jid: str) -> Party:
-        """What a prepared JID is to the policy."""
+    def side(self, jid: str, day: date) -> Side:
+        """What a prepared JID is to the policy on a day."""
         address = bare(jid)
         host = domain(address)
         if host in self._hosts.rooms:
-            return Party.ROOM
+            return Side(Party.ROOM, address)
         if address == host:
-            return Party.SERVICE if host == self._hosts.officials or host in self._hosts.services else Party.REMOTE
+            return Side(Party.SERVICE if host == self._hosts.officials or host in self._hosts.services else Party.REMOTE, address)
         if host == self._hosts.officials:
-            return _PARTIES[self._directory.standing(address, self._today())]
-        return Party.SERVICE if host in self._hosts.services else Party.REMOTE
+            seat = self._directory.seat(address, day)
+            return Side(_PARTIES[seat.standing], address, seat.post, seat.units)
+        return Side(Party.SERVICE if host in self._hosts.services else Party.REMOTE, address)
 
     def judge(self, message: Message) -> Verdict:
         """The verdict for one message."""
-        return self._policy.judge(message, self.party(message.sender), self.party(message.recipient))
+        policy, now = self._policy, self._clock()
+        day = now.date()
+        return policy.judge(message, self.side(message.sender, day), self.side(message.recipient, day), now)
 
     def judge_change(self, change: Change) -> Verdict:
         """The verdict for one change to somebody's OMEMO devices."""
-        return self._policy.judge_change(change, self.party(change.sender))
+        return self._policy.judge_change(change, self.side(change.sender, self._clock().date()).party)
 
     def adopt(self, policy: Policy) -> None:
         """Judge by another policy from now on; a message that is being judged keeps the one it began with."""

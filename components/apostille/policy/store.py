@@ -8,7 +8,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from apostille.policy.rules import Policy, read_policy
+from apostille.policy.documents import read_policy
+from apostille.policy.rules import Policy
 from apostille.vocabulary import Fault, Reason, Refusal
 
 
