@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,8 +67,7 @@ class Standing(enum.Enum):
     UNLISTED = "unlisted"
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
+class Seat(NamedTuple):
     """Where the directory has an address: its standing, the post, and the units of the post, its own first, then the ones above."""
 
     standing: Standing
@@ -86,6 +85,8 @@ class Party(enum.Enum):
     ROOM = "room"
     SERVICE = "service"
     REMOTE = "remote"
+
+    __hash__ = object.__hash__  # looked up for every message; the one that enum makes is a call into Python
 
 
 class Key(Protocol):
@@ -291,9 +292,3 @@ class Terms:
 def bare(jid: str) -> str:
     """The bare form of a prepared JID (RFC 7622 section 3): everything before the first slash."""
     return jid.partition("/")[0]
-
-
-def domain(jid: str) -> str:
-    """The domainpart of a prepared JID; in a prepared one no `@` can stand after the first."""
-    head = bare(jid)
-    return head.rpartition("@")[2]

@@ -6,12 +6,12 @@ Knows what `verified`, `unit:PATH/**`, `post:ID` and `room:JID` mean; refuses to
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from apostille.vocabulary import Party
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """One side of a message.
 
     Attributes:

@@ -45,6 +45,8 @@ class Setting(enum.Enum):
     PRIVATE = "private"
     COMPONENT = "component"
 
+    __hash__ = object.__hash__  # looked up for every message; the one that enum makes is a call into Python
+
 
 class Direction(enum.Enum):
     """Which way a message goes: within this server, to another one, from another one."""
@@ -52,6 +54,8 @@ class Direction(enum.Enum):
     LOCAL = "local"
     OUTGOING = "outgoing"
     INCOMING = "incoming"
+
+    __hash__ = object.__hash__
 
 
 PEOPLE = frozenset((Party.VERIFIED, Party.SUSPENDED, Party.EXPIRED, Party.PUBLIC))
@@ -149,7 +153,11 @@ class Rule:
     def judge(self, message: Message, asked: tuple[str, ...] = ()) -> Verdict:
         """The verdict of this rule, its stage applied, after these rules were asked."""
         content = examine(message, self.extras)
-        objection = next(filter(None, (check.find(content) for check in self.checks)), None)
+        objection = None
+        for check in self.checks:
+            objection = check.find(content)
+            if objection is not None:
+                break
         if objection is None:
             return Verdict(True, rule=self.name, recorded=content.kind is not Kind.EMPTY, asked=asked)
         code, where = objection.code, objection.where
@@ -158,9 +166,12 @@ class Rule:
             return Verdict(False, code, REFUSED + text, self.name, where=where, asked=asked)
         return Verdict(True, code, WARNED + text, self.name, notice=self.stage is Stage.WARN, where=where, asked=asked)
 
+    @cached_property
+    def _taken(self) -> frozenset[str]:
+        return {Requirement.OMEMO: self.versions, Requirement.OX: frozenset((OX,))}.get(self.require, self.versions | {OX})
+
     def _other_encryption(self, content: Content) -> Objection | None:
-        taken = {Requirement.OMEMO: self.versions, Requirement.OX: frozenset((OX,))}.get(self.require, self.versions | {OX})
-        return None if content.versions <= taken else Objection("version", self.encryption())
+        return None if content.versions <= self._taken else Objection("version", self.encryption())
 
 
 def _readable(content: Content) -> Objection | None:

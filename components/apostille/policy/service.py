@@ -14,7 +14,7 @@ from typing import Protocol
 from apostille.policy.classes import Side
 from apostille.policy.rules import PEOPLE, Policy
 from apostille.policy.stanzas import free_terms
-from apostille.vocabulary import Change, Message, Outage, OutageClass, Party, Seat, Standing, Terms, Verdict, bare, domain
+from apostille.vocabulary import Change, Message, Outage, OutageClass, Party, Seat, Standing, Terms, Verdict, bare
 
 
 class Directory(Protocol):
@@ -55,7 +55,7 @@ class Judge:
     def side(self, jid: str, day: date) -> Side:
         """What a prepared JID is to the policy on a day."""
         address = bare(jid)
-        host = domain(address)
+        host = address.rpartition("@")[2]
         if host in self._hosts.rooms:
             return Side(Party.ROOM, address)
         if address == host:
