@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 from apostille_xep.gate.stanza import NAMESPACE, Announced, Archived, Change, Garbled, Question, read_ask
 
 DIGEST = "0123456789abcdef" * 4
-HEAD = "message 1 local boris@gov.example/phone anna@gov.example chat m1 % % 0 0"
+HEAD = "message 1 local boris@gov.example/phone anna@gov.example chat m1 % % 0 0 % %"
 STORE = "store urn:xmpp:hints 0 0 0"
 LEGACY = "eu.siacs.conversations.axolotl"
 OMEMO = f"encrypted {LEGACY} 7 12 25 0 {DIGEST}"
@@ -38,6 +38,6 @@ def why(*lines: str) -> str:
 
 def head(**changes: str) -> str:
     """`HEAD` with some words replaced."""
-    names = ["ref", "flow", "sender", "recipient", "kind", "id", "origin_id", "room", "text", "more"]
+    names = ["ref", "flow", "sender", "recipient", "kind", "id", "origin_id", "room", "text", "more", "lang", "client"]
     words = dict(zip(names, HEAD.split(" ")[1:], strict=True)) | changes
     return " ".join(["message", *words.values()])

@@ -51,7 +51,7 @@ class Heard(GateComponent):
 
 
 def said(ref: str, id_: str, text: str = "0") -> str:
-    return f"message {ref} local boris@gov.example/phone anna@gov.example chat {id_} % % {text} 0\n"
+    return f"message {ref} local boris@gov.example/phone anna@gov.example chat {id_} % % {text} 0 % %\n"
 
 
 def error(kind: str, condition: str, asker: str = "gov.example") -> str:

@@ -16,7 +16,7 @@ ODD = (
     "", " ", "%", "=", "-", "%20",
     "\u202emoon\u202c", "\u200b", "\u200f\u2066x\u2069", "\ufeff", "\u2028", "\u0085", "\u00a0", "я" * 40,
     "\U0001f512", "'\"<>&",
-    "\nmessage 9 local a@b c@d chat x % % 0 0", "]]>", "</ask></iq>", "@a", "31:4:1", "e\u0301" * 9, "\ufdfa", "0", "-1",
+    "\nmessage 9 local a@b c@d chat x % % 0 0 % %", "]]>", "</ask></iq>", "@a", "31:4:1", "e\u0301" * 9, "\ufdfa", "0", "-1",
 )  # fmt: skip
 NAMES = ("body", "encrypted", "message", "x", "header", "payload", "keys", "forwarded", "ask", "verdicts", "тег", "a.b-c", "n" * 300)
 NAMESPACES = (CLIENT, LEGACY, MODERN, "urn:xmpp:omemo:1", "urn:xmpp:hints", "apostille:gate:0", "jabber:server", "x" * 400, "a b", "")

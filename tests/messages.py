@@ -68,8 +68,10 @@ def message(
     text: int = 0,
     ref: str = "1",
     more: int = 0,
+    lang: str = "",
+    client: str = "",
 ) -> Question:
-    return Question(ref, sender, recipient, type, flow, id, origin_id, room, text, children, more)
+    return Question(ref, sender, recipient, type, flow, id, origin_id, room, text, children, more, None, None, lang, client)
 
 
 def change(

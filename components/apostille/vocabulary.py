@@ -143,7 +143,8 @@ class Child(Protocol):
 class Message(Protocol):
     """The facts of one message, as the server gathered them; JIDs are prepared by the server.
 
-    `text` counts bytes outside of all children; `more` counts children beyond those that are told.
+    `text` counts bytes outside of all children; `more` counts children beyond those that are told. `lang` is the language that
+    it is written in and `client` what the sender's client calls itself; both only serve to word a refusal, and are kept nowhere.
     """
 
     @property
@@ -170,6 +171,10 @@ class Message(Protocol):
     def sender_devices(self) -> Announced | None: ...  # noqa: D102
     @property
     def recipient_devices(self) -> Announced | None: ...  # noqa: D102
+    @property
+    def lang(self) -> str: ...  # noqa: D102
+    @property
+    def client(self) -> str: ...  # noqa: D102
 
 
 class Announced(Protocol):

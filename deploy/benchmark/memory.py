@@ -28,7 +28,7 @@ _MARKS = " store urn:xmpp:hints 0 0 0\n encryption urn:xmpp:eme:0 0 48 0\n"
 def _message(number: int) -> str:
     """The facts of one OMEMO message with four keys."""
     sender, recipient = PEOPLE[number % len(PEOPLE)], PEOPLE[(number * 7 + 1) % len(PEOPLE)]
-    places = f"{sender}@{DOMAIN}/desk {recipient}@{DOMAIN} chat {secrets.token_hex(8)} % % 0 0"
+    places = f"{sender}@{DOMAIN}/desk {recipient}@{DOMAIN} chat {secrets.token_hex(8)} % % 0 0 en https://dino.im"
     omemo = f"77 12 240 0 {secrets.token_hex(32)} 101:180:0 102:180:0 103:180:0 104:180:0"
     return f"message {number} local {places}\n encrypted eu.siacs.conversations.axolotl {omemo}\n{_MARKS}"
 

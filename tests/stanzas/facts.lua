@@ -13,6 +13,7 @@ local function library(name)
 	return assert(loadfile(folder.."/apostille_"..name..".lib.lua"))();
 end
 
+local hex = require "util.hex";
 local xmppstream = require "util.xmppstream";
 local lib = library "facts";
 local terms = library "terms"(lib);
@@ -36,9 +37,10 @@ end
 
 local commands = {};
 
-function commands.facts(xml)
+-- The client's name comes in hex, as it may hold anything.
+function commands.facts(xml, client)
 	local stanza = parse(xml, "jabber:client");
-	return lib.facts(stanza, "1", "local", stanza.attr.to);
+	return lib.facts(stanza, "1", "local", stanza.attr.to, nil, client and hex.from(client));
 end
 
 function commands.change(xml)

@@ -89,6 +89,42 @@ def test_no_text_of_a_message_is_among_its_facts(lua: Lua) -> None:
     assert hashlib.sha256(b"the launch code is 0000").hexdigest() in told
 
 
+@pytest.mark.parametrize(
+    ("attributes", "children", "lang"),
+    [
+        ("", "<body>hi</body>", "en"),  # what the stream is in, and without a word Prosody takes it to be in English
+        ("xml:lang='ru'", "<body>hi</body>", "ru"),
+        ("xml:lang='ru'", "<body xml:lang='de-AT'>hi</body>", "de-AT"),
+        ("xml:lang='ru'", "<x xmlns='urn:x' xml:lang='fr'/><body/><body xml:lang='hi'/><body xml:lang='mr'/>", "hi"),
+        ("xml:lang='ru_RU.UTF-8'", "", "ru"),
+        ("xml:lang=''", "", ""),
+        ("xml:lang='\u044f'", "", ""),
+        ("xml:lang='%25 x'", "", ""),
+        (f"xml:lang='{'a' * 99}'", "", "a" * 35),
+    ],
+)
+def test_the_language_of_the_first_body_counts_then_that_of_the_stanza(attributes: str, children: str, lang: str, lua: Lua) -> None:
+    assert question(lua, f"<message from='a@b/r' to='c@d' {attributes}>{children}</message>").lang == lang
+
+
+@pytest.mark.parametrize(
+    ("client", "told"),
+    [
+        ("", ""),
+        ("http://profanity-im.github.io", "http://profanity-im.github.io"),
+        ("an odd\n<client> = 5%", "an odd\n<client> = 5%"),
+        ("я" * 200, ""),
+        ("x" * 255 + "я", "x" * 255),
+        ("x" * 300, "x" * 256),
+    ],
+    ids=range(6),
+)
+def test_what_a_client_calls_itself_is_told_up_to_256_bytes(client: str, told: str, lua: Lua) -> None:
+    (read,) = in_ask(lua.facts(message("<body>hi</body>"), client))
+    assert isinstance(read, Question)
+    assert read.client == told
+
+
 def test_what_hides_in_attributes_depth_and_between_elements_is_measured(lua: Lua) -> None:
     read = question(
         lua,

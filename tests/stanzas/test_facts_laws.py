@@ -72,7 +72,7 @@ def origin_id(message: ET.Element) -> str:
 
 safe = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff")
 HOSTILE = [
-    "", " ", "%", "=", "-", "%20", "100%", "\n", "\t", "a b", "'\"<>&", "\nmessage 2 local a@b c@d chat x % % 0 0", "\n store x 0 0 0",
+    "", " ", "%", "=", "-", "%20", "100%", "\n", "\t", "a b", "'\"<>&", "\nmessage 2 local a@b c@d chat x % % 0 0 % %", "\n store x 0 0 0",
     "]]>", "</ask></iq>", "\u202ex", "\u200b", "\u2028", "\u0085", "\u00a0", "@a", "archived 1 a b", "-1", "31:4:1", "я" * 300,
 ]  # fmt: skip
 words = st.sampled_from(HOSTILE) | st.text(safe, max_size=12) | st.lists(st.sampled_from(HOSTILE), max_size=3).map("".join)

@@ -76,10 +76,11 @@ def test_an_example_of_the_specification_follows_its_schema(example: str) -> Non
 
 def test_the_schema_refuses_what_the_specification_does_not_know() -> None:
     for wrong in (
-        "<ask xmlns='apostille:gate:0'>message  local a@b c@d chat m1 % % 0 0</ask>",
-        "<ask xmlns='apostille:gate:0'>message 1 sideways a@b c@d chat m1 % % 0 0</ask>",
-        "<ask xmlns='apostille:gate:0'>message 1 local a@b c@d chat m1 % % 0</ask>",
-        "<ask xmlns='apostille:gate:0'>message 1 local a@b c@d chat 5% % % 0 0</ask>",
+        "<ask xmlns='apostille:gate:0'>message  local a@b c@d chat m1 % % 0 0 % %</ask>",
+        "<ask xmlns='apostille:gate:0'>message 1 sideways a@b c@d chat m1 % % 0 0 % %</ask>",
+        "<ask xmlns='apostille:gate:0'>message 1 local a@b c@d chat m1 % % 0 0 %</ask>",
+        "<ask xmlns='apostille:gate:0'>message 1 local a@b c@d chat 5% % % 0 0 % %</ask>",
+        "<ask xmlns='apostille:gate:0'>message 1 local a@b c@d chat m1 % % 0 0 de_AT %</ask>",
         "<ask xmlns='apostille:gate:0'> store urn:xmpp:hints 0 0 0</ask>",
         "<ask xmlns='apostille:gate:0'>archived 1 a@b</ask>",
         "<ask xmlns='apostille:gate:0'>change 1 local a@b a@b subscribe urn:xmpp:omemo:2 list 1 % 0 0 0</ask>",
@@ -133,13 +134,13 @@ def test_what_the_gate_writes_follows_the_schema() -> None:
 
 
 def test_a_message_that_cannot_be_read_does_not_spoil_its_neighbours() -> None:
-    lines = "message 1 local a@b c@d chat % % % many 0\nmessage 2 local a@b c@d chat % % % 0 0"
+    lines = "message 1 local a@b c@d chat % % % many 0 % %\nmessage 2 local a@b c@d chat % % % 0 0 % %"
     first, second = in_ask(lines)
     assert isinstance(first, Garbled)
     assert isinstance(second, Question)
 
 
-@pytest.mark.parametrize("inner", ["message  local a@b c@d chat % % % 0 0", "<other/>", "other", "archived 1", " store urn:x 0 0 0"])
+@pytest.mark.parametrize("inner", ["message  local a@b c@d chat % % % 0 0 % %", "<other/>", "other", "archived 1", " store urn:x 0 0 0"])
 def test_a_question_that_cannot_be_answered_is_unreadable_as_a_whole(inner: str) -> None:
     with pytest.raises(Unreadable):
         in_ask(inner)

@@ -36,7 +36,7 @@ from asks import CHANGE, DEVICES, DIGEST, HEAD, LEGACY, OMEMO, STORE, Part, head
 
 def test_a_question_is_read_whole() -> None:
     found = question(
-        "message q1 component boris@gov.example/phone anna@gov.example groupchat m1 o1 tax@rooms.gov.example 3 2",
+        "message q1 component boris@gov.example/phone anna@gov.example groupchat m1 o1 tax@rooms.gov.example 3 2 de-AT https://dino.im",
         f" body jabber:client 5 2 0 {DIGEST}",
         f" encrypted {LEGACY} 7 12 -1 2 {DIGEST} 11:60:1 12:-1:0",
         f" encrypted urn:xmpp:omemo:2 7 - - 0 {DIGEST} @anna@gov.example 11:60:0 @boris@gov.example 13:61:0",
@@ -59,11 +59,15 @@ def test_a_question_is_read_whole() -> None:
             Child("urn:xmpp:omemo:2", "encrypted", 0, 0, 0, "", new),
         ),
         2,
+        None,
+        None,
+        "de-AT",
+        "https://dino.im",
     )
 
 
 def test_what_a_message_does_not_have_is_empty() -> None:
-    assert question("message 1 local boris@gov.example/phone anna@gov.example normal % % % 0 0") == Question(
+    assert question("message 1 local boris@gov.example/phone anna@gov.example normal % % % 0 0 % %") == Question(
         "1", "boris@gov.example/phone", "anna@gov.example", "normal", "local", "", "", "", 0, ()
     )
 
@@ -107,15 +111,26 @@ def test_archive_ids_stand_among_the_questions_in_order() -> None:
         (head(flow="%"), "message: flow '%'"),
         (head(id="%FF"), "a word that is not UTF-8: '%FF'"),
         ("message 1", "message: 2 words"),
-        (f"{HEAD} 0", "message: 12 words"),
-        (HEAD.replace(" chat", ""), "message: 10 words"),
+        (f"{HEAD} 0", "message: 14 words"),
+        (HEAD.replace(" chat", ""), "message: 12 words"),
         *((head(text=bad), "text: not a number") for bad in ("", "x", "1.0", "-1", "+1", "1_0", "٣", "²", "%31")),
         *((head(text=bad), "text: not a number") for bad in ("--5", "-", "9" * 11, "9" * 5000)),
         (head(more="x"), "more: not a number"),
+        *((head(lang=bad), "message: no language") for bad in ("", "=", "de_AT", "%64e", "д", "٣", "a" * 36)),
+        (head(client="%FF"), "a word that is not UTF-8"),
+        (head(client="x" * 257), "message: a client with too long a name"),
     ],
 )
 def test_a_message_that_cannot_be_read_is_garbled_and_keeps_its_ref(line: str, said: str) -> None:
     assert why(line).startswith(said)
+
+
+def test_a_message_that_cannot_be_read_is_refused_in_its_own_language_if_that_can_be_read() -> None:
+    (in_german,) = read(head(text="x", lang="de-AT"))
+    (in_nothing,) = read(head(text="x", lang="d\u00e9"))
+    assert isinstance(in_german, Garbled)
+    assert isinstance(in_nothing, Garbled)
+    assert (in_german.lang, in_nothing.lang) == ("de-AT", "")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +187,7 @@ def test_a_reason_quotes_no_more_than_a_line_can_hold() -> None:
     "line",
     [
         "message ",
-        "message  local a@b c@d chat m1 % % 0 0",
+        "message  local a@b c@d chat m1 % % 0 0 % %",
         "message",
         "other 1",
         "Message 1",
@@ -222,7 +237,7 @@ STARTS = ["message 7 ", "message 7 local a@b c@d chat ", "archived ", " ", "  ",
 STARTS += ["change 7 ", "change 8 local a@b a@b publish ", "devices ", "devices a@b "]
 starts = st.sampled_from(STARTS)
 texts = words.filter(lambda word: " " not in word and "\n" not in word)
-heads = st.builds(head, sender=texts, recipient=texts, kind=texts, id=texts, origin_id=texts, room=texts)
+heads = st.builds(head, sender=texts, recipient=texts, kind=texts, id=texts, origin_id=texts, room=texts, lang=texts, client=texts)
 some_lines = st.builds(lambda start, rest: start + " ".join(rest), starts, st.lists(words, max_size=11))
 sound_lines = st.sampled_from([HEAD, f" {STORE}", f" {OMEMO} 11:60:0", CHANGE, DEVICES])
 a_question = st.lists(some_lines | heads | sound_lines, max_size=6).map("\n".join) | st.text()
@@ -259,7 +274,8 @@ def written(found: Part) -> list[str]:
     texts = [found.sender, found.recipient, found.type, found.id, found.origin_id, found.room]
     lines = announced(found.sender.partition("/")[0], found.sender_devices)
     lines += announced(found.recipient.partition("/")[0], found.recipient_devices)
-    lines += [" ".join(["message", found.ref, found.flow, *map(escaped, texts), str(found.text), str(found.more)])]
+    lines += [" ".join(["message", found.ref, found.flow, *map(escaped, texts), str(found.text), str(found.more), found.lang or "%"])]
+    lines[-1] += f" {escaped(found.client)}"
     for child in found.children:
         envelope = child.envelope
         if envelope is None:
@@ -304,7 +320,7 @@ def test_what_was_read_says_what_its_lines_say(text: str) -> None:
     for one in found:
         if isinstance(one, Question):
             (line,) = [line for line in text.split("\n") if line.startswith(f"message {one.ref} ")][:1]
-            assert (one.flow, len(line.split(" "))) == (line.split(" ")[2], 11)
+            assert (one.flow, len(line.split(" "))) == (line.split(" ")[2], 13)
             assert all((one.sender, one.recipient, *(child.name and child.namespace for child in one.children)))
 
 

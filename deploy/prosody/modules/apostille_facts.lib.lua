@@ -13,7 +13,7 @@ local base64_decode = encodings.base64.decode;
 local sha256 = hashes.sha256;
 local pack = struct.pack;
 local concat = table.concat;
-local byte, find, match, gsub, format = string.byte, string.find, string.match, string.gsub, string.format;
+local byte, find, match, gsub, sub, format = string.byte, string.find, string.match, string.gsub, string.sub, string.format;
 local type, pairs = type, pairs;
 
 local xmlns_client = "jabber:client";
@@ -26,6 +26,7 @@ local xmlns_omemo_2 = "urn:xmpp:omemo:2";
 local known_attributes = { from = true, to = true, type = true, id = true, ["xml:lang"] = true, xmlns = true };
 local known_types = { normal = true, chat = true, groupchat = true, headline = true, error = true };
 local longest_language = 35;
+local longest_client = 256;
 
 local longest_blank = 64; -- white space between elements; more than a line break and an indentation could be a code
 
@@ -257,19 +258,34 @@ local function loose_text(stanza)
 	return loose;
 end
 
--- The lines of one message in a question. `flow`, `to` (the person behind a nickname) and `room` are what only the gate knows.
-local function facts(stanza, ref, flow, to, room)
+-- A language as far as it is one, for the words of a refusal.
+local function language_word(text)
+	local language = text and match(text, "^[%w%-]+");
+	return language and sub(language, 1, longest_language) or "%";
+end
+
+-- What a client calls itself; cut between two characters.
+local function client_word(text)
+	if not text then return "%"; end
+	return known_word(#text <= longest_client and text or (gsub(sub(text, 1, longest_client), "[\128-\255]+$", "")));
+end
+
+-- The lines of one message in a question. `flow`, `to` (the person behind a nickname), `room` and `client` (the node of its
+-- capabilities) are what only the gate knows.
+local function facts(stanza, ref, flow, to, room, client)
 	local attr, tags = stanza.attr, stanza.tags;
-	local lines, count, origin_id = {}, #tags, nil;
+	local lines, count, origin_id, language = {}, #tags, nil, nil;
 	for i = 1, count <= most_children and count or most_children do
 		local child = tags[i];
 		lines[i + 1] = line_of(child);
+		if not language and child.name == "body" then language = child.attr["xml:lang"]; end
 		if not origin_id and child.name == "origin-id" and child.attr.xmlns == xmlns_sid then origin_id = child.attr.id; end
 	end
 	lines[1] = concat({
 		"message", ref, flow, known_word(attr.from or ""), known_word(to or attr.to or ""), known_types[attr.type] and attr.type or "normal",
 		word(attr.id or ""), origin_id and (origin_id == attr.id and "=" or word(origin_id)) or "%", room and known_word(room) or "%",
 		loose_text(stanza), count > most_children and count - most_children or 0,
+		language_word(language or attr["xml:lang"]), client_word(client),
 	}, " ");
 	return concat(lines, "\n "); -- the space tells a child from what begins a line of its own
 end

@@ -18,6 +18,7 @@ local new_lane = module:require("apostille_asking");
 local acks = module:require("apostille_acks");
 local xmlns_gate = "apostille:gate:0";
 local xmlns_sid = "urn:xmpp:sid:0";
+local xmlns_caps = "http://jabber.org/protocol/caps";
 
 local prosody = prosody;
 local hosts = prosody.hosts;
@@ -137,6 +138,13 @@ local function park_and_ask(entry, to_host)
 	return true;
 end
 
+-- What a client on this server calls itself, by its last presence (XEP-0115).
+local function client_of(origin)
+	local presence = origin.presence;
+	local caps = presence and presence:get_child("c", xmlns_caps);
+	return caps and caps.attr.node;
+end
+
 local function ask(event, flow, pre)
 	local stanza = event.stanza;
 	local attr = stanza.attr;
@@ -153,7 +161,7 @@ local function ask(event, flow, pre)
 			to = occupant and occupant.bare_jid or room;
 		end
 	end
-	local ok, lines = pcall(lib.facts, stanza, entry.ref, flow, to, room);
+	local ok, lines = pcall(lib.facts, stanza, entry.ref, flow, to, room, client_of(event.origin));
 	if not ok then
 		module:log("error", "The facts of a message could not be gathered: %s", lines);
 		bounce(entry, "broken");

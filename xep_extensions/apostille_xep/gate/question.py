@@ -68,7 +68,10 @@ class Announced(NamedTuple):
 
 
 class Question(NamedTuple):
-    """The facts of one message. `ref` is the server's own mark, to be given back with the verdict."""
+    """The facts of one message. `ref` is the server's own mark, to be given back with the verdict.
+
+    `lang` is the language that it is written in (RFC 5646), `client` the node of its sender's capabilities (XEP-0115).
+    """
 
     ref: str
     sender: str
@@ -83,6 +86,8 @@ class Question(NamedTuple):
     more: int = 0
     sender_devices: Announced | None = None
     recipient_devices: Announced | None = None
+    lang: str = ""
+    client: str = ""
 
 
 class Change(NamedTuple):
@@ -115,14 +120,17 @@ class Archived(NamedTuple):
 
 
 class Garbled(NamedTuple):
-    """A message whose facts cannot be read, and why; it is answered all the same, by a refusal."""
+    """A message whose facts cannot be read, and why; it is answered all the same, by a refusal, in language `lang`."""
 
     ref: str
     why: str
+    lang: str = ""
 
 
 _DIGITS = 10  # of a number on the wire; a server says 0 for a device id that is none
 _PLACE_DIGITS = 15
+_LONGEST_LANG = 35
+_LONGEST_CLIENT = 256
 _SHORT_LINE = 512  # characters; longer ones are not remembered
 _REMEMBERED = 4096
 
@@ -266,10 +274,32 @@ def _change(words: list[str]) -> Change | Garbled:
         return Garbled(words[1], str(error))
 
 
+def _lang(word: str) -> str:
+    if word == "%":
+        return ""
+    if len(word) > _LONGEST_LANG or not (word.isascii() and word.replace("-", "a").isalnum()):
+        raise Unreadable(f"message: no language: {_short(word)}")
+    return word
+
+
+def _lang_if_readable(words: list[str]) -> str:
+    try:
+        return _lang(words[11])
+    except (IndexError, Unreadable):
+        return ""
+
+
+def _client(word: str) -> str:
+    client = _plain(word)
+    if len(client) > _LONGEST_CLIENT:
+        raise Unreadable("message: a client with too long a name")
+    return client
+
+
 def _question(words: list[str], lines: list[str], known: Mapping[str, Announced]) -> Question:
-    if len(words) != 11:
+    if len(words) != 13:
         raise Unreadable(f"message: {len(words)} words")
-    _, ref, flow, sender, recipient, kind, id_, origin_id, room, text, more = words
+    _, ref, flow, sender, recipient, kind, id_, origin_id, room, text, more, lang, client = words
     if "%" in sender or "%" in recipient:
         sender, recipient = _plain(sender), _plain(recipient)
     if not sender or not recipient:
@@ -291,6 +321,8 @@ def _question(words: list[str], lines: list[str], known: Mapping[str, Announced]
         0 if more == "0" else _count(more, "more"),
         known.get(sender.partition("/")[0]),
         known.get(recipient.partition("/")[0]),
+        _lang(lang),
+        _client(client),
     )
 
 
@@ -307,7 +339,7 @@ def _question_or_garbled(words: list[str], lines: list[str], known: Mapping[str,
     try:
         return _question(words, lines, known)
     except Unreadable as error:
-        return Garbled(words[1], str(error))
+        return Garbled(words[1], str(error), _lang_if_readable(words))
 
 
 def read_ask(ask: ET.Element, known: dict[str, Announced] | None = None) -> Iterator[Question | Change | Garbled | Archived]:
