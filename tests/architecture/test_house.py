@@ -75,6 +75,7 @@ def test_the_specifications_are_part_of_the_package() -> None:
     data = setup["options.package_data"]
     for package in extensions():
         assert data[f"apostille_xep.{package}"].split(", ") == ["*.md", "*.xsd"]
+    assert data["apostille.policy"] == "locale/*.po"
 
 
 # ---- what is documented ---------------------------------------------------------------------------------------------

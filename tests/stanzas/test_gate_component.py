@@ -94,7 +94,9 @@ def test_facts_that_cannot_be_read_are_refused_beside_their_neighbours_and_logge
     assert [len(step) for step in ledger.steps] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("inner", ["<other/>", "message  local a@b c@d chat x % % 0 0 % %", "archived -1 a@b x", " store urn:xmpp:hints 0 0 0"])
+@pytest.mark.parametrize(
+    "inner", ["<other/>", "message  local a@b c@d chat x % % 0 0 % %", "archived -1 a@b x", " store urn:xmpp:hints 0 0 0"]
+)
 def test_a_question_that_cannot_be_read_at_all_is_refused_whole_and_logged_once(inner: str, caplog: pytest.LogCaptureFixture) -> None:
     ledger = MemoryLedger()
     for sent in conversation(["archived 1 a@b x\n" + inner] * 2, ledger):
