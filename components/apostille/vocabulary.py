@@ -229,6 +229,7 @@ class Verdict:
         recorded: whether the ledger must hold the message before it goes on (content-free stanzas are not kept).
         notice: the message passes, but its sender is to be told `text` (stage "warn").
         where: what `text` names: an element, a device; empty where it names nothing.
+        lang: the language of `text`.
         asked: names of the rules that were asked, in order; if one decided, it is the last.
     """
 
@@ -239,6 +240,7 @@ class Verdict:
     recorded: bool = True
     notice: bool = False
     where: str = ""
+    lang: str = "en"
     asked: tuple[str, ...] = field(default=(), compare=False)
 
 

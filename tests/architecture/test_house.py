@@ -21,8 +21,9 @@ import apostille_xep
 from apostille.cli import cli
 from apostille.gate.component import _ERROR_TYPES
 from apostille.gate.rules import UNREADABLE
-from apostille.policy.rules import REFUSED, TEXTS, Requirement, Setting, Stage
+from apostille.policy.rules import Requirement, Setting, Stage
 from apostille.policy.stanzas import _TABLE
+from apostille.policy.texts import REFUSED, TEXTS
 from apostille.settings import KEYS
 from apostille.vocabulary import Party
 

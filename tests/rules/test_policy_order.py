@@ -207,14 +207,14 @@ def test_what_a_rule_asks_is_told_in_words() -> None:
     assert asked[Requirement.NOTHING] == []
     assert asked[Requirement.OMEMO][1] == "OMEMO, if anything is said"
     assert asked[Requirement.OX][1] == "OpenPGP (OX), if anything is said"
-    assert asked[Requirement.ENCRYPTED][1] == "OMEMO or OpenPGP (OX), if anything is said"
+    assert asked[Requirement.ENCRYPTED][1] == "OMEMO / OpenPGP (OX), if anything is said"
     assert rule(versions=frozenset(("2",))).encryption() == "OMEMO 2"
     assert [one.key for one in rule().conditions] == ["from", "to", "kinds", "direction", "window"]
 
 
 @pytest.mark.parametrize(
     ("require", "versions", "where"),
-    [("omemo", ("2",), "OMEMO 2"), ("ox", ("0.3", "2"), "OpenPGP (OX)"), ("encrypted", ("2",), "OMEMO 2 or OpenPGP (OX)")],
+    [("omemo", ("2",), "OMEMO 2"), ("ox", ("0.3", "2"), "OpenPGP (OX)"), ("encrypted", ("2",), "OMEMO 2 / OpenPGP (OX)")],
 )
 def test_another_encryption_than_the_rule_takes_is_refused_by_its_name(require: str, versions: tuple[str, ...], where: str) -> None:
     verdict = judged(rule(require=Requirement(require), versions=frozenset(versions)), of=message(legacy()))

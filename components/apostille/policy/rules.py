@@ -7,7 +7,7 @@ what time it is: that is told. An empty policy refuses everything.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from apostille.policy.classes import Class, Side, TheRoom, holds, party_of
 from apostille.policy.stanzas import Content, Kind, Objection, examine, sound_publication
+from apostille.policy.texts import refused, refused_change, spoken, warned
 from apostille.policy.windows import ALWAYS, Window
 from apostille.vocabulary import Change, Message, Outage, Party, Verdict, bare
 
@@ -71,10 +72,6 @@ EXTRAS = frozenset(("subject", "invitations", "reactions", "calls", "links", "xh
 """What a rule may let be readable all the same."""
 _ALL_SETTINGS = frozenset(Setting)
 _ALL_DIRECTIONS = frozenset(Direction)
-
-REFUSED = "Not delivered: "
-REFUSED_CHANGE = "Not changed: "
-WARNED = "Delivered this time, but such messages will soon be refused: "
 
 
 class Case(NamedTuple):
@@ -148,7 +145,7 @@ class Rule:
         """Which encryptions this rule takes, as people call them."""
         omemo = [f"OMEMO {one}" for one in sorted(self.versions)] if self.versions != VERSIONS else ["OMEMO"]
         names = [] if self.require is Requirement.OX else omemo
-        return " or ".join(names if self.require is Requirement.OMEMO else [*names, "OpenPGP (OX)"])
+        return " / ".join(names if self.require is Requirement.OMEMO else [*names, "OpenPGP (OX)"])
 
     def judge(self, message: Message, asked: tuple[str, ...] = ()) -> Verdict:
         """The verdict of this rule, its stage applied, after these rules were asked."""
@@ -160,11 +157,10 @@ class Rule:
                 break
         if objection is None:
             return Verdict(True, rule=self.name, recorded=content.kind is not Kind.EMPTY, asked=asked)
-        code, where = objection.code, objection.where
-        text = TEXTS[code].format(where=where)
-        if self.stage is Stage.ENFORCE:
-            return Verdict(False, code, REFUSED + text, self.name, where=where, asked=asked)
-        return Verdict(True, code, WARNED + text, self.name, notice=self.stage is Stage.WARN, where=where, asked=asked)
+        enforced, code, where = self.stage is Stage.ENFORCE, objection.code, objection.where
+        text = (refused if enforced else warned)(code, where, message.lang, message.client)
+        told = self.stage is Stage.WARN
+        return Verdict(not enforced, code, text, self.name, notice=told, where=where, lang=spoken(message.lang), asked=asked)
 
     @cached_property
     def _taken(self) -> frozenset[str]:
@@ -241,14 +237,14 @@ class Policy:
         if sender.party in PEOPLE and (recipient.party in WITHIN or message.room) and _says_nothing(message):
             return Verdict(True, rule="empty", recorded=False, asked=self._names)  # as the server without asking, by `free_terms`
         code = _no_rule(sender.party, recipient.party)
-        return Verdict(False, code, REFUSED + TEXTS[code], asked=self._names)
+        return Verdict(False, code, refused(code, "", message.lang, message.client), lang=spoken(message.lang), asked=self._names)
 
     def judge_change(self, change: Change, sender: Party) -> Verdict:
         """What is to be done with a change to somebody's OMEMO devices: people change their own, in a form that hides no text."""
         if sender not in PEOPLE or bare(change.sender) != change.owner:
-            return Verdict(False, "device-foreign", REFUSED_CHANGE + TEXTS["device-foreign"])
+            return Verdict(False, "device-foreign", refused_change("device-foreign"))
         if change.action == "publish" and not sound_publication(change):
-            return Verdict(False, "device-malformed", REFUSED_CHANGE + TEXTS["device-malformed"])
+            return Verdict(False, "device-malformed", refused_change("device-malformed"))
         return Verdict(True, rule="devices")
 
     def in_outage(self, senders: Iterable[Party], recipients: Iterable[Party]) -> tuple[Outage, int]:
@@ -318,28 +314,3 @@ def _no_rule(sender: Party, recipient: Party) -> str:
     if recipient in (Party.SUSPENDED, Party.EXPIRED):
         return "recipient-not-verified"
     return "no-rule"
-
-
-# What a person reads after one of the beginnings below: what happened, and the next step.
-TEXTS: Mapping[str, str] = {
-    "plaintext": "messages between officials must be encrypted. Turn on OMEMO encryption for this chat, then send it again.",
-    "plaintext-beside": "the message carried readable text beside its encrypted part. Send it again with a current "
-    "version of your client.",
-    "no-keys": "the encrypted message was made for no device at all. Check that your contact's OMEMO devices are "
-    "known to your client, then send it again.",
-    "encrypted-malformed": "the encrypted part of the message is damaged. "
-    "Send it again with a current version of your client.",
-    "hidden-text": "the message carried text outside of its elements. Send it again with a current version of your client.",
-    "subject": "a subject can be read by the server and is not allowed here. Write it into the encrypted message instead.",
-    "too-much": "a part of the message that is not encrypted ({where}) carries more than it may.",
-    "unknown-element": "the message has a part that is not encrypted and may be readable ({where}). "
-    "Turn that function off in your client, then send it again.",
-    "version": "this chat asks for another encryption: {where}.",
-    "device-foreign": "OMEMO devices can only be announced by the account that they belong to.",
-    "device-malformed": "the announcement of OMEMO devices is damaged or carries more than it may. "
-    "Update your client, then try again.",
-    "sender-suspended": "your entry in the directory of officials is suspended. Ask your registrar.",
-    "sender-expired": "your entry in the directory of officials has expired. Ask your registrar to renew it.",
-    "recipient-not-verified": "the person you wrote to is not a verified official at present.",
-    "no-rule": "the rules of this server do not provide for messages between you and this address.",
-}

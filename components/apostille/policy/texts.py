@@ -32,11 +32,11 @@ TEXTS: Mapping[str, str] = {
     "too-much": "a part of the message that is not encrypted ({where}) carries more than it may.",
     "unknown-element": "the message has a part that is not encrypted and may be readable ({where}). "
     "Turn that function off in your client, then send it again.",
-    "version": "this chat asks for OMEMO version {where}.",
+    "version": "this chat asks for another encryption: {where}.",
     "ghost": "the message was also encrypted for a device that belongs to nobody here (number {where}). "
     "Restart your client so that it reads the device lists again, then send it again.",
-    "missing": "the message was not encrypted for an approved device (number {where}), which could not have read it. "
-    "Trust that device in your client, then send it again.",
+    "missing": "the message was not encrypted for all devices of {where}, so it could not be read on some. "
+    "Trust all those devices in your client, then send it again.",
     "spoofed": "the message says that it comes from a device (number {where}) that is not one of yours. "
     "Restart your client so that it announces its own device, then send it again.",
     "devices-unknown": "nobody knows which OMEMO devices the recipient has, so it cannot be checked who could read the message. "
