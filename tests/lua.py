@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -56,6 +57,28 @@ class Lua:
         """Seconds that a message between two hosts may be held, and whether it may pass without a verdict."""
         hold, word = self._ask(f"outage {sender} {recipient}", "").split(" ")
         return float(hold), word == "pass"
+
+    def room(self, room: str, people: Mapping[str, str]) -> None:
+        """Put accounts into a room of `rooms.gov.example`, each with an affiliation; "here" is somebody there without one."""
+        self._ask(f"room {room}", "".join(f"{jid} {affiliation}\n" for jid, affiliation in people.items()))
+
+    def close_room(self, room: str) -> None:
+        """Let a room be no more."""
+        self._ask(f"gone {room}", "")
+
+    def announce(self, jid: str, legacy: str, modern: str) -> None:
+        """Let an account announce devices."""
+        self._ask(f"announce {jid}", f"devices {jid} {legacy} {modern}")
+
+    def tell(self, room: str, space: int = 10**6) -> tuple[list[str], bool]:
+        """The lines that go before an encrypted message into a room, and whether they are all."""
+        *lines, end = self._ask(f"tell {room} {space}", "").split("\n")
+        assert end in ("done", "more"), end
+        return lines, end == "done"
+
+    def forget(self) -> None:
+        """What was told may not have been heard."""
+        self._ask("forget", "")
 
     def later(self, seconds: float) -> None:
         """Let time pass."""

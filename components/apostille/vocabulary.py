@@ -145,6 +145,7 @@ class Message(Protocol):
 
     `text` counts bytes outside of all children; `more` counts children beyond those that are told. `lang` is the language that
     it is written in and `client` what the sender's client calls itself; both only serve to word a refusal, and are kept nowhere.
+    `members` can read what is said in `room`, present or not; None outside rooms, and where the server does not tell.
     """
 
     @property
@@ -175,6 +176,8 @@ class Message(Protocol):
     def lang(self) -> str: ...  # noqa: D102
     @property
     def client(self) -> str: ...  # noqa: D102
+    @property
+    def members(self) -> Sequence[Member] | None: ...  # noqa: D102
 
 
 class Announced(Protocol):
@@ -184,6 +187,15 @@ class Announced(Protocol):
     def legacy(self) -> tuple[int, ...] | None: ...  # noqa: D102
     @property
     def modern(self) -> tuple[int, ...] | None: ...  # noqa: D102
+
+
+class Member(Protocol):
+    """Somebody who can read what is said in a room, by bare JID; `devices` is None for accounts of other servers."""
+
+    @property
+    def jid(self) -> str: ...  # noqa: D102
+    @property
+    def devices(self) -> Announced | None: ...  # noqa: D102
 
 
 class Change(Protocol):

@@ -20,6 +20,20 @@ local terms = library "terms"(lib);
 prosody = { hosts = {} }; -- luacheck: ignore 111
 local devices = library "devices"(lib);
 
+-- A room service with what the module looks at, and what one component has heard about its rooms.
+local rooms, handlers, announced, version = {}, {}, {}, 0;
+prosody.hosts["rooms.gov.example"] = { events = {}, modules = { muc = { get_room_from_jid = function (address) return rooms[address]; end } } };
+module = { -- luacheck: ignore 111
+	hook_object_event = function (_, _, name, handler) handlers[name] = handler; end;
+	log = function () end;
+};
+local members = library "members"(lib.word);
+local memory = library "told" {
+	devices_of = function (address) return announced[address]; end;
+	devices_version = function () return version; end;
+	members_of = members.of; word = lib.word;
+};
+
 -- One stanza of a component's or a client's stream.
 local function parse(xml, xmlns)
 	local found, wrong;
@@ -67,6 +81,45 @@ end
 
 function commands.later(_, seconds)
 	now = now + tonumber(seconds);
+	return "";
+end
+
+-- A line for each account: "JID AFFILIATION", and those there with the affiliation "here".
+function commands.room(text, address)
+	local affiliations, occupants = {}, {};
+	for jid, affiliation in text:gmatch("(%S+) (%S+)\n") do
+		if affiliation == "here" then occupants[#occupants + 1] = { bare_jid = jid }; else affiliations[jid] = affiliation; end
+	end
+	local room = rooms[address] or { jid = address };
+	room.each_affiliation = function () return pairs(affiliations); end
+	room.each_occupant = function () return ipairs(occupants); end
+	rooms[address] = room;
+	if handlers["muc-set-affiliation"] then handlers["muc-set-affiliation"] { room = room }; end
+	return "";
+end
+
+function commands.gone(_, address)
+	rooms[address] = nil;
+	return "";
+end
+
+function commands.announce(line, address)
+	announced[address], version = line, version + 1;
+	return "";
+end
+
+-- What has to be said before a message into a room, with space for so many bytes, and whether that was all.
+function commands.tell(_, room, space)
+	local said, bytes = {}, 0;
+	local done = memory.tell({ about = {}, readers = room }, function (line)
+		said[#said + 1], bytes = line, bytes + #line;
+	end, function () return bytes < tonumber(space); end);
+	said[#said + 1] = done and "done" or "more";
+	return table.concat(said, "\n");
+end
+
+function commands.forget()
+	memory.forget();
 	return "";
 end
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from apostille_xep.gate.stanza import Announced, Change, Garbled, Question, Unreadable
+from apostille_xep.gate.stanza import Announced, Change, Garbled, Question, Told, Unreadable
 from asks import CHANGE, DEVICES, DIGEST, HEAD, LEGACY, STORE, head, read, why
 
 
@@ -69,12 +69,12 @@ def test_what_an_account_announces_is_told_with_the_messages_after_it() -> None:
 
 
 def test_what_was_announced_is_known_in_later_questions_of_the_same_stream_until_it_is_told_anew() -> None:
-    known: dict[str, Announced] = {}
-    assert read(DEVICES, known=known) == []
-    (later,) = read(HEAD, known=known)
+    told = Told()
+    assert read(DEVICES, told=told) == []
+    (later,) = read(HEAD, told=told)
     assert isinstance(later, Question)
     assert later.sender_devices == Announced((11, 12), ())
-    (anew,) = read("devices boris@gov.example - -", HEAD, known=known)
+    (anew,) = read("devices boris@gov.example - -", HEAD, told=told)
     assert isinstance(anew, Question)
     assert anew.sender_devices == Announced(None, None)
     (elsewhere,) = read(HEAD)

@@ -89,6 +89,8 @@ def test_the_schema_refuses_what_the_specification_does_not_know() -> None:
         "<ask xmlns='apostille:gate:0'>change 1 local a@b a@b publish urn:xmpp:omemo:2 list % % 0 0 0\n x urn:x 0 0 0</ask>",
         "<ask xmlns='apostille:gate:0'>devices a@b 1</ask>",
         "<ask xmlns='apostille:gate:0'>devices a@b 1 x</ask>",
+        "<ask xmlns='apostille:gate:0'>members a@b  c@d</ask>",
+        "<ask xmlns='apostille:gate:0'>members a@b 5%</ask>",
         "<ask xmlns='apostille:gate:0'>other</ask>",
         "<ask xmlns='apostille:gate:0'><other/></ask>",
         "<terms xmlns='apostille:gate:0' valid='1'/>",
@@ -110,7 +112,8 @@ def test_the_gate_reads_each_question_of_the_specification(ask: ET.Element) -> N
 def test_the_examples_have_each_kind_of_line() -> None:
     parts = [part for ask in asks() for part in read_ask(ask)]
     assert {type(part) for part in parts} == {Question, Change, Archived}
-    (told,) = [part for part in parts if isinstance(part, Question) and part.sender_devices]
+    told, in_room = [part for part in parts if isinstance(part, Question) and part.sender_devices]
+    assert [member.devices for member in in_room.members or ()] == [((), (9,)), (None, (27, 31)), None]
     assert told.sender_devices is not None
     assert told.recipient_devices is not None
     assert (told.sender_devices.legacy, told.sender_devices.modern) == (None, (27, 31))

@@ -31,7 +31,7 @@ from apostille_xep.gate.stanza import (
     write_terms,
     write_verdicts,
 )
-from asks import CHANGE, DEVICES, DIGEST, HEAD, LEGACY, OMEMO, STORE, Part, head, question, read, why
+from asks import CHANGE, DEVICES, DIGEST, HEAD, LEGACY, MEMBERS, OMEMO, ROOM, STORE, Part, head, question, read, why
 
 
 def test_a_question_is_read_whole() -> None:
@@ -234,12 +234,12 @@ words = odd | st.integers(-3, 2**70).map(str) | st.sampled_from([
 ])
 # fmt: on
 STARTS = ["message 7 ", "message 7 local a@b c@d chat ", "archived ", " ", "  ", " body jabber:client ", f" {OMEMO} ", "", "x "]
-STARTS += ["change 7 ", "change 8 local a@b a@b publish ", "devices ", "devices a@b "]
+STARTS += ["change 7 ", "change 8 local a@b a@b publish ", "devices ", "devices a@b ", "members ", "members a@b ", "members -"]
 starts = st.sampled_from(STARTS)
 texts = words.filter(lambda word: " " not in word and "\n" not in word)
 heads = st.builds(head, sender=texts, recipient=texts, kind=texts, id=texts, origin_id=texts, room=texts, lang=texts, client=texts)
 some_lines = st.builds(lambda start, rest: start + " ".join(rest), starts, st.lists(words, max_size=11))
-sound_lines = st.sampled_from([HEAD, f" {STORE}", f" {OMEMO} 11:60:0", CHANGE, DEVICES])
+sound_lines = st.sampled_from([HEAD, f" {STORE}", f" {OMEMO} 11:60:0", CHANGE, DEVICES, MEMBERS, head(room=ROOM)])
 a_question = st.lists(some_lines | heads | sound_lines, max_size=6).map("\n".join) | st.text()
 
 
@@ -274,6 +274,12 @@ def written(found: Part) -> list[str]:
     texts = [found.sender, found.recipient, found.type, found.id, found.origin_id, found.room]
     lines = announced(found.sender.partition("/")[0], found.sender_devices)
     lines += announced(found.recipient.partition("/")[0], found.recipient_devices)
+    if found.members is not None:
+        names = [found.room, *(member.jid for member in found.members)]
+        lines += [" ".join(["members", *("%2D" if name == "-" else escaped(name) for name in names)])]
+        lines += [line for member in found.members for line in announced(member.jid, member.devices)]
+    elif found.room:
+        lines += [f"members {'%2D' if found.room == '-' else escaped(found.room)} -"]
     lines += [" ".join(["message", found.ref, found.flow, *map(escaped, texts), str(found.text), str(found.more), found.lang or "%"])]
     lines[-1] += f" {escaped(found.client)}"
     for child in found.children:
@@ -296,7 +302,7 @@ def test_whatever_is_asked_it_is_read_garbled_or_unreadable(text: str) -> None:
         found = read(text)
     except Unreadable:
         return
-    beginnings = [line for line in lines if line and not line.startswith((" ", "devices "))]
+    beginnings = [line for line in lines if line and not line.startswith((" ", "devices ", "members "))]
     assert len(found) == len(beginnings)
     for one, line in zip(found, beginnings, strict=True):
         if isinstance(one, Garbled):

@@ -22,7 +22,6 @@ from apostille.xmpp import STANZA_ERRORS, Component
 from apostille_xep.gate.plugin import Gate as WirePlugin
 from apostille_xep.gate.stanza import (
     ASK,
-    Announced,
     Archived,
     Change,
     Covered,
@@ -33,6 +32,7 @@ from apostille_xep.gate.stanza import (
     Question,
     Refused,
     Row,
+    Told,
     Unreadable,
     read_ask,
     write_terms,
@@ -87,7 +87,7 @@ class GateComponent(Component):
         self._exempt = frozenset(exempt)
         self._told: set[str] = set()
         self._heard = 0.0
-        self._devices: dict[str, dict[str, Announced]] = {}  # by asking host: what it has said on this stream
+        self._said: dict[str, Told] = {}  # by asking host: what it has said on this stream
         self._reports: dict[str, Covered | None] = {}
         self._uncovered: list[str] | None = None
         self._reported = asyncio.Event()
@@ -103,7 +103,7 @@ class GateComponent(Component):
 
     def _on_session(self, _event: Any) -> None:
         self._heard = time.monotonic()
-        self._devices.clear()
+        self._said.clear()
         self._reports.clear()
         self._reported.clear()
         if self._beating is not None:
@@ -199,12 +199,12 @@ class GateComponent(Component):
             self.send_raw(f'<message type="chat" from={sender} to={recipient}><body>{escape(text)}</body></message>')
 
     def _answer(self, iq: Any) -> tuple[list[Passed | Refused], list[tuple[str, str]]]:
-        known = self._devices.setdefault(iq.xml.get("from"), {})
+        told = self._said.setdefault(iq.xml.get("from"), Told())
         messages: list[Question] = []
         changes: list[Change] = []
         filed: list[tuple[int, str, str]] = []
         verdicts: dict[str, Passed | Refused] = {}  # in the order of the question
-        for part in read_ask(iq.xml.find(ASK), known):
+        for part in read_ask(iq.xml.find(ASK), told):
             if isinstance(part, Question):
                 messages.append(part)
             elif isinstance(part, Archived):

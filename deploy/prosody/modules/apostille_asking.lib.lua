@@ -24,8 +24,8 @@ end
 
 local kinds = { modify = true, cancel = true, auth = true, wait = true };
 
--- Options: `gate` and `host` (JIDs), `patience` (seconds), `most` (messages in a question), `devices_of(jid)` (a line, or nil),
--- `on_hold(entry)` (hears what is held through an outage).
+-- Options: `gate` and `host` (JIDs), `patience` (seconds), `most` (messages in a question), `told` (what the component has heard on this
+-- stream), `on_hold(entry)` (hears what is held through an outage).
 -- `decide(entry, refusal)` hears what becomes of an entry; a refusal is a table { kind, condition, text, code }, or the word
 -- "unavailable" or "broken".
 return function (options, decide)
@@ -38,7 +38,7 @@ return function (options, decide)
 	local waiting_from, waiting_to = 1, 0;
 	local asked; -- the batch under way: { id =, entries = { ref -> entry }, order = { refs }, reports =, timer = }
 	local reports = {}; -- lines about archive ids, for the next question
-	local told, told_session = {}, nil; -- bare JID -> the line about its devices that the component has heard on this stream
+	local told = options.told;
 	local flush_due, report_due, outage_due = false, false, false;
 	local flush, flush_soon;
 
@@ -121,7 +121,7 @@ return function (options, decide)
 
 	local function fail_batch(batch, why)
 		if not close_batch(batch) then return; end
-		told_session = nil; -- who knows what it has heard
+		told.forget(); -- who knows what it has heard
 		local given_up = without_verdict(entries_of(batch));
 		given_up = given_up + without_verdict(take(false));
 		if given_up > 0 then
@@ -152,24 +152,20 @@ return function (options, decide)
 			lines[count + 1], lines[count + 2] = line, "\n";
 			count, bytes = count + 2, bytes + #line;
 		end
-		if session ~= told_session then told, told_session = {}, session; end
+		local function say(line)
+			lines[count + 1], lines[count + 2] = line, "\n";
+			count, bytes = count + 2, bytes + #line;
+		end
+		local function has_space() return bytes < longest_batch; end
+		told.on(session);
 		local order, entries, taken = batch.order, batch.entries, 0;
-		while waiting_from <= waiting_to and taken < batch_messages and bytes < longest_batch do
+		while waiting_from <= waiting_to and taken < batch_messages and has_space() do
 			local entry = waiting[waiting_from];
+			if not told.tell(entry, say, has_space) then break; end -- a large room: it is asked about when all of it was told
 			waiting[waiting_from] = nil;
 			waiting_from = waiting_from + 1;
 			taken = taken + 1;
 			entries[entry.ref], order[taken], entry.place, entry.on_hold = entry, entry.ref, taken, nil;
-			for _, address in ipairs(entry.about) do
-				local ok, line = pcall(options.devices_of, address); -- a batch half made would never be answered
-				if not ok then
-					module:log("error", "An account's devices could not be looked up: %s", line);
-				elseif line and told[address] ~= line then
-					told[address] = line;
-					lines[count + 1], lines[count + 2] = line, "\n";
-					count, bytes = count + 2, bytes + #line;
-				end
-			end
 			lines[count + 1], lines[count + 2] = entry.lines, "\n";
 			count, bytes = count + 2, bytes + #entry.lines;
 		end

@@ -84,7 +84,8 @@ return function (facts)
 
 	-- ---- what an account announces -------------------------------------------------------------------------------
 
-	local remembered, count = {}, 0; -- bare JID -> { service =, line = }
+	local remembered, count, version = {}, 0, 0; -- bare JID -> line
+	local watched = setmetatable({}, { __mode = "k" }); -- events of a host
 
 	local function announced(service, node)
 		if not (service.nodes and service.nodes[node]) then return "-"; end
@@ -93,36 +94,53 @@ return function (facts)
 		return ids == "" and "%" or ids;
 	end
 
-	local function forget_on_change(address, service)
-		local function on_event(event)
-			if lists[event.node] then remembered[address] = nil; end
+	local function forget(address)
+		if remembered[address] then remembered[address], count = nil, count - 1; end
+		version = version + 1;
+	end
+
+	-- mod_pep has a service for as long as it needs one, so what was read from one outlives it, and each new one is watched from its
+	-- beginning.
+	local function watch_service(event)
+		local address, events = event.item.jid, event.item.service.events;
+		if not events then return; end
+		local function on_event(change)
+			if lists[change.node] then forget(address); end
 		end
-		for _, name in ipairs { "item-published", "item-retracted", "node-deleted", "node-purged" } do
-			service.events.add_handler(name, on_event);
+		for _, name in ipairs { "item-published", "item-retracted", "node-created", "node-deleted", "node-purged" } do
+			events.add_handler(name, on_event); -- not by the module, which would keep every service
 		end
 	end
 
-	local watched = setmetatable({}, { __mode = "k" }); -- services
+	local function watch(host)
+		if watched[hosts[host].events] then return; end
+		watched[hosts[host].events] = true;
+		for _, item in ipairs(module:context(host):get_host_items("pep-service")) do watch_service { item = item }; end
+		module:hook_object_event(hosts[host].events, "item-added/pep-service", watch_service);
+		module:hook_global("user-deleted", function (event)
+			if event.host == host then forget(jid.join(event.username, host)); end
+		end, -10);
+	end
 
 	-- The line that tells which devices a local account announces, nil for anybody else: JID, OMEMO 0.3, OMEMO 2.
 	function devices.of(address)
+		if remembered[address] then return remembered[address]; end
 		local username, host = jid.split(address);
 		local pep = username and hosts[host] and hosts[host].modules and hosts[host].modules.pep;
 		if not pep then return nil; end
+		watch(host);
 		local service = pep.get_pep_service(username);
-		local known = remembered[address];
-		if known and known.service == service then return known.line; end
 		-- For accounts that do not exist mod_pep has one service of nobody's: of names that a sender makes up nothing is kept.
 		if not service.events or not (service.config and service.config.pep_username) then return nil; end
-		if not watched[service] then
-			watched[service] = true;
-			forget_on_change(address, service);
-		end
 		local line = table.concat({ "devices", word(address), announced(service, node_legacy_list), announced(service, node_modern_list) }, " ");
-		if not known then count = count + 1; end
-		if count > most_remembered then remembered, count = {}, 1; end
-		remembered[address] = { service = service, line = line };
+		if count >= most_remembered then remembered, count = {}, 0; end
+		remembered[address], count = line, count + 1;
 		return line;
+	end
+
+	-- Another number whenever the line of any account may have become another.
+	function devices.version()
+		return version;
 	end
 
 	return devices;

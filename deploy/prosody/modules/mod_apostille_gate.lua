@@ -4,9 +4,9 @@
 -- queue, asks in batches, and obeys. It decides nothing that the component can decide; what it passes unasked is written
 -- down, case by case, in docs/explanation/gate.md.
 --
--- apostille_facts says what is told of a message and apostille_devices what of somebody's devices, apostille_queues keeps the order,
--- apostille_asking talks to a component, apostille_terms holds what it has said beforehand. This file holds the hooks, and what a
--- sender hears.
+-- apostille_facts says what is told of a message, apostille_devices what of somebody's devices and apostille_members what of a room,
+-- apostille_queues keeps the order, apostille_asking talks to a component, apostille_told knows what that one has heard before,
+-- apostille_terms holds what it has said beforehand. This file holds the hooks, and what a sender hears.
 
 local st = require "util.stanza";
 local jid = require "util.jid";
@@ -15,6 +15,7 @@ local time_now = require "util.time".now;
 
 local lib = module:require("apostille_facts");
 local new_lane = module:require("apostille_asking");
+local new_memory = module:require("apostille_told");
 local acks = module:require("apostille_acks");
 local xmlns_gate = "apostille:gate:0";
 local xmlns_sid = "urn:xmpp:sid:0";
@@ -40,6 +41,7 @@ local releasing = shared.releasing; -- coroutine -> the entry that it is letting
 
 local terms = module:require("apostille_terms")(lib);
 local devices = module:require("apostille_devices")(lib);
+local members = module:require("apostille_members")(lib.word);
 local queues;
 local lanes = {};
 local last_ref = 0;
@@ -104,8 +106,8 @@ end, acks, backlog);
 
 for number, gate_jid in ipairs(gate_jids) do
 	local lane = new_lane({
-		gate = gate_jid; host = this_host; patience = patience; most = batch_messages; devices_of = devices.of;
-		on_hold = queues.let_all_go;
+		gate = gate_jid; host = this_host; patience = patience; most = batch_messages; on_hold = queues.let_all_go;
+		told = new_memory { devices_of = devices.of, devices_version = devices.version, members_of = members.of, word = lib.word };
 	}, queues.decide);
 	lanes[number] = lane;
 	shared.lanes[gate_jid] = shared.lanes[gate_jid] or {};
@@ -168,7 +170,7 @@ local function ask(event, flow, pre)
 		return true;
 	end
 	entry.lines, entry.bare_to = lines, jid.bare(attr.to) or jid.bare(attr.from);
-	if lib.is_encrypted(stanza) then entry.about = { jid.bare(attr.from), jid.bare(to) }; end
+	if lib.is_encrypted(stanza) then entry.about, entry.readers = { jid.bare(attr.from), jid.bare(to) }, room; end
 	return park_and_ask(entry, to_host);
 end
 
@@ -309,7 +311,7 @@ end
 -- What runs is what was loaded, so its files are read now.
 local loaded = {};
 for _, name in ipairs { "mod_apostille_gate", "apostille_acks.lib", "apostille_asking.lib", "apostille_devices.lib", "apostille_facts.lib",
-	"apostille_queues.lib", "apostille_terms.lib" } do
+	"apostille_members.lib", "apostille_queues.lib", "apostille_terms.lib", "apostille_told.lib" } do
 	local file = module:load_resource(name..".lua");
 	loaded[#loaded + 1] = file and file:read("*a") or "";
 	if file then file:close(); end

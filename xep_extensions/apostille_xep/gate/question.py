@@ -7,11 +7,13 @@ itself. What comes again and again (a mark, the devices of a chat) is read once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree as ET
+
+from apostille_xep.gate.told import Announced, Member, Told
 
 NAMESPACE = "apostille:gate:0"
 ASK = f"{{{NAMESPACE}}}ask"
@@ -60,17 +62,11 @@ class Child(NamedTuple):
     envelope: Envelope | None
 
 
-class Announced(NamedTuple):
-    """Which devices an account announces, in either version of OMEMO; None: in that one it announces nothing."""
-
-    legacy: tuple[int, ...] | None
-    modern: tuple[int, ...] | None
-
-
 class Question(NamedTuple):
     """The facts of one message. `ref` is the server's own mark, to be given back with the verdict.
 
     `lang` is the language that it is written in (RFC 5646), `client` the node of its sender's capabilities (XEP-0115).
+    `members` can read what is said in `room`; None outside rooms, and where that was not told.
     """
 
     ref: str
@@ -88,6 +84,7 @@ class Question(NamedTuple):
     recipient_devices: Announced | None = None
     lang: str = ""
     client: str = ""
+    members: tuple[Member, ...] | None = None
 
 
 class Change(NamedTuple):
@@ -246,6 +243,21 @@ def _announced(words: list[str]) -> tuple[str, Announced]:
     return _plain(words[1]), Announced(legacy, modern)
 
 
+def _membership(words: list[str], told: Told) -> None:
+    room = _plain(words[1])
+    if not room:
+        raise Unreadable("members: without a room")
+    if words[1:] == ["-"]:
+        told.forget_rooms()
+    elif words[2:] == ["-"]:
+        told.comprises(room, None)
+    else:
+        jids = tuple(map(_plain, words[2:]))
+        if not all(jids):
+            raise Unreadable("members: without a JID")
+        told.comprises(room, jids)
+
+
 def _change(words: list[str]) -> Change | Garbled:
     try:
         if len(words) != 13:
@@ -296,7 +308,7 @@ def _client(word: str) -> str:
     return client
 
 
-def _question(words: list[str], lines: list[str], known: Mapping[str, Announced]) -> Question:
+def _question(words: list[str], lines: list[str], told: Told) -> Question:
     if len(words) != 13:
         raise Unreadable(f"message: {len(words)} words")
     _, ref, flow, sender, recipient, kind, id_, origin_id, room, text, more, lang, client = words
@@ -319,10 +331,11 @@ def _question(words: list[str], lines: list[str], known: Mapping[str, Announced]
         0 if text == "0" else _count(text, "text"),
         tuple(map(_child, lines)),
         0 if more == "0" else _count(more, "more"),
-        known.get(sender.partition("/")[0]),
-        known.get(recipient.partition("/")[0]),
+        told.devices.get(sender.partition("/")[0]),
+        told.devices.get(recipient.partition("/")[0]),
         _lang(lang),
         _client(client),
+        None if room == "%" else told.members(_plain(room)),
     )
 
 
@@ -335,24 +348,24 @@ def _archived(words: list[str]) -> Archived:
     return Archived(_count(words[1], "record", _PLACE_DIGITS), by, id_)
 
 
-def _question_or_garbled(words: list[str], lines: list[str], known: Mapping[str, Announced]) -> Question | Garbled:
+def _question_or_garbled(words: list[str], lines: list[str], told: Told) -> Question | Garbled:
     try:
-        return _question(words, lines, known)
+        return _question(words, lines, told)
     except Unreadable as error:
         return Garbled(words[1], str(error), _lang_if_readable(words))
 
 
-def read_ask(ask: ET.Element, known: dict[str, Announced] | None = None) -> Iterator[Question | Change | Garbled | Archived]:
+def read_ask(ask: ET.Element, told: Told | None = None) -> Iterator[Question | Change | Garbled | Archived]:
     """The contents of one `<ask/>`, in order.
 
-    `known` is what the same stream has said of devices before; what this question says is added to it.
+    `told` is what the same stream has said of devices and rooms before; what this question says is added to it.
 
     Raises:
         Unreadable: a message without a reference, a line of no message, an element: nothing in this question can be answered.
     """
     if len(ask):
         raise Unreadable(f"unexpected {_short(ask[0].tag)}")
-    known = {} if known is None else known
+    told = Told() if told is None else told
     words: list[str] | None = None
     lines: list[str] = []
     for line in (ask.text or "").split("\n"):
@@ -362,7 +375,7 @@ def read_ask(ask: ET.Element, known: dict[str, Announced] | None = None) -> Iter
             lines.append(line[1:])
             continue
         if words is not None:
-            yield _question_or_garbled(words, lines, known)
+            yield _question_or_garbled(words, lines, told)
             words = None
         if line.startswith("message "):
             words, lines = line.split(" "), []
@@ -371,8 +384,9 @@ def read_ask(ask: ET.Element, known: dict[str, Announced] | None = None) -> Iter
         elif line.startswith("archived "):
             yield _archived(line.split(" "))
         elif line.startswith("devices "):
-            jid, announced = _announced(line.split(" "))
-            known[jid] = announced
+            told.announces(*_announced(line.split(" ")))
+        elif line.startswith("members "):
+            _membership(line.split(" "), told)
         elif line.startswith("change "):
             words = line.split(" ")
             if not words[1]:
@@ -382,4 +396,4 @@ def read_ask(ask: ET.Element, known: dict[str, Announced] | None = None) -> Iter
         elif line:
             raise Unreadable(f"unexpected {_short(line)}")
     if words is not None:
-        yield _question_or_garbled(words, lines, known)
+        yield _question_or_garbled(words, lines, told)

@@ -6,7 +6,6 @@ Knows where each is read or written (spec.md beside this file says how they look
 from apostille_xep.gate.question import (
     ASK,
     NAMESPACE,
-    Announced,
     Archived,
     Change,
     Child,
@@ -17,6 +16,7 @@ from apostille_xep.gate.question import (
     Unreadable,
     read_ask,
 )
+from apostille_xep.gate.told import Announced, Member, Told
 from apostille_xep.gate.verdicts import (
     COVERED,
     Covered,
@@ -43,11 +43,13 @@ __all__ = [
     "Garbled",
     "Key",
     "Limits",
+    "Member",
     "OutageRow",
     "Passed",
     "Question",
     "Refused",
     "Row",
+    "Told",
     "Unreadable",
     "read_ask",
     "read_covered",
