@@ -60,6 +60,9 @@ class ToldPolicy:
         self.asked.append(change.action)
         return self.verdicts.get(change.action, Verdict(True, rule="told"))
 
+    def unreadable(self, lang: str) -> Verdict:
+        return Verdict(False, "unreadable-facts", "Not delivered: not read.", lang=lang or "en")
+
     def terms(self) -> Terms:
         return replace(TERMS, outages=self.outages)
 

@@ -79,6 +79,10 @@ class Lua:
     def forget(self) -> None:
         """What was told may not have been heard."""
         self._ask("forget", "")
+    def text(self, code: str, language: str = "") -> tuple[str, str]:
+        """What a sender hears under a code of the server's own: the language and the words; two empty texts, if no terms said."""
+        found, _, text = self._ask(f"text {code} {language}", "").partition(" ")
+        return found, text
 
     def later(self, seconds: float) -> None:
         """Let time pass."""

@@ -251,6 +251,9 @@ class _PolicyOfGate:
     def judge_change(self, change: Change) -> Verdict:
         return self._judge.judge_change(change)
 
+    def unreadable(self, lang: str) -> Verdict:
+        return self._judge.unreadable(lang)
+
     def terms(self) -> Terms:
         return self._judge.terms()
 

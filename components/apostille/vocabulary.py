@@ -290,6 +290,15 @@ class OutageClass:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a server tells a sender by itself under a code, in one language."""
+
+    code: str
+    lang: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What a server may know beforehand, so that it need not ask, or knows what to do when it cannot.
 
@@ -298,6 +307,7 @@ class Terms:
         within: hosts between whose accounts and rooms that holds.
         id_limit, aside_limit, times: bytes of the stanza's id, bytes of all elements together, how often one may stand there.
         outages: what an outage means, by hosts.
+        texts: what a sender hears where there is no verdict.
     """
 
     free: tuple[Free, ...]
@@ -306,6 +316,7 @@ class Terms:
     aside_limit: int
     times: int
     outages: tuple[OutageClass, ...] = ()
+    texts: tuple[Said, ...] = ()
 
 
 def bare(jid: str) -> str:

@@ -20,10 +20,9 @@ from setuptools import find_packages
 import apostille_xep
 from apostille.cli import cli
 from apostille.gate.component import _ERROR_TYPES
-from apostille.gate.rules import UNREADABLE
 from apostille.policy.rules import Requirement, Setting, Stage
 from apostille.policy.stanzas import _TABLE
-from apostille.policy.texts import REFUSED, TEXTS
+from apostille.policy.texts import CLIENTS, OUTAGES, TEXTS
 from apostille.settings import KEYS
 from apostille.vocabulary import Party
 
@@ -157,12 +156,17 @@ def test_every_code_of_refusal_is_documented_with_its_type_and_text() -> None:
     documented = {(row[0], *row[-2:]) for row in rows(text("reference/policy.md")) if len(row) >= 3}
     for code, sentence in TEXTS.items():
         assert (f"`{code}`", _ERROR_TYPES.get(code, "modify"), sentence) in documented, code
-    assert ("`unreadable-facts`", "cancel", UNREADABLE.removeprefix(REFUSED)) in documented
     lua = (ROOT / "deploy" / "prosody" / "modules" / "mod_apostille_gate.lua").read_text(encoding="utf-8")
     own = re.findall(r'^\t(\w+) = "(Your message [^"]*)";', lua, re.MULTILINE)
-    assert own
+    assert dict(own) == OUTAGES, "the server's last resort is what the component would have told it in English"
     for code, sentence in own:
         assert any(row[0] == f"`{code}`" and row[-1] == sentence for row in documented), code
+
+
+def test_every_client_that_gets_a_next_step_is_documented() -> None:
+    page = text("reference/policy.md")
+    for _, name, _ in CLIENTS:
+        assert name in page, name
 
 
 def test_every_word_of_a_policy_is_documented() -> None:

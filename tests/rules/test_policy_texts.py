@@ -107,7 +107,7 @@ def test_a_catalogue_is_installed_for_each_language_and_for_no_other() -> None:
 
 
 def test_what_a_server_says_by_itself_is_there_in_every_language() -> None:
-    told = {(code, language): text for code, language, text in outages()}
+    told = {(one.code, one.lang): one.text for one in outages()}
     assert set(told) == {(code, language) for code in OUTAGES for language in SPOKEN}
     assert {code: text for (code, language), text in told.items() if language == "en"} == OUTAGES
     assert len(set(told.values())) == len(told)

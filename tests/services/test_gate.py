@@ -206,7 +206,7 @@ def test_outcomes_are_those_of_the_messages_and_then_of_the_changes(names: list[
 
 
 def notices(asked: Gate, *messages: Question) -> list[tuple[str, str]]:
-    return asked.notices(messages, asked.judge(messages))
+    return [(to, verdict.text) for to, verdict in asked.notices(messages, asked.judge(messages))]
 
 
 def test_only_a_warned_sender_is_told_and_at_the_bare_address() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from apostille.policy.rules import Policy, Rule
 from apostille.policy.service import Hosts, Judge
+from apostille.policy.texts import outages, refused
 from apostille.vocabulary import Party, Standing, bare
 from doubles_gate import MemoryDirectory
 from messages import body, change, legacy, message
@@ -120,3 +121,13 @@ def test_who_has_an_account_here_changes_his_own_devices_verified_or_not(directo
 )
 def test_bare_form_of_a_prepared_jid(jid: str, bare_jid: str) -> None:
     assert bare(jid) == bare_jid
+
+
+def test_a_server_is_told_beforehand_what_its_senders_hear_in_an_outage(directory: MemoryDirectory) -> None:
+    assert judge(directory).terms().texts == outages()
+
+
+def test_a_message_that_cannot_be_read_is_refused_in_its_own_language(directory: MemoryDirectory) -> None:
+    verdict = judge(directory).unreadable("ru-RU")
+    assert (verdict.passes, verdict.code, verdict.lang) == (False, "unreadable-facts", "ru")
+    assert verdict.text == refused("unreadable-facts", lang="ru")

@@ -79,6 +79,11 @@ function commands.outage(_, from, to)
 	return hold.." "..(open and "pass" or "bounce");
 end
 
+function commands.text(_, code, language)
+	local text, found = terms.text(code, language);
+	return text and found.." "..text or "";
+end
+
 function commands.later(_, seconds)
 	now = now + tonumber(seconds);
 	return "";

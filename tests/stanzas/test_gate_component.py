@@ -17,6 +17,8 @@ from apostille_xep.gate.stanza import NAMESPACE
 from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, salts
 from heard import ACCEPT, TOLD, Heard, error, result, said
 
+XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+
 
 def conversation(
     questions: Sequence[str], ledger: MemoryLedger, policy: Policy | None = None, asker: str = "gov.example"
@@ -38,9 +40,9 @@ def test_verdicts_answer_the_questions_in_order() -> None:
     ledger = MemoryLedger(first=40)
     assert answer(said("1", "a") + said("2", "no") + said("3", "empty") + said("4", "gone") + said("5", "b"), ledger) == result(
         '<pass ref="1" record="40"/>'
-        '<refuse ref="2" code="plaintext" type="modify">Encrypt &lt;it&gt; &amp; send it again.</refuse>'
+        '<refuse ref="2" code="plaintext" type="modify" xml:lang="en">Encrypt &lt;it&gt; &amp; send it again.</refuse>'
         '<pass ref="3"/>'
-        '<refuse ref="4" code="sender-suspended" type="cancel">Ask your registrar.</refuse>'
+        '<refuse ref="4" code="sender-suspended" type="cancel" xml:lang="en">Ask your registrar.</refuse>'
         '<pass ref="5" record="41"/>'
     )
     assert len(ledger.steps) == 1
@@ -80,6 +82,11 @@ def test_a_policy_that_fails_gives_no_verdict_and_nothing_is_kept(caplog: pytest
     assert "told to try again" in caplog.text
 
 
+def test_facts_that_cannot_be_read_are_refused_in_the_language_of_the_message() -> None:
+    (refused,) = ET.fromstring(answer(said("1", "a", text="--1").replace("% %\n", "de-AT %\n"), MemoryLedger()))[0]
+    assert (refused.get("code"), refused.get(XML_LANG)) == ("unreadable-facts", "de-AT")
+
+
 def test_facts_that_cannot_be_read_are_refused_beside_their_neighbours_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     ledger = MemoryLedger()
     questions = [said("1", "a") + said("2", "b", text="--1")] * 3
@@ -89,7 +96,7 @@ def test_facts_that_cannot_be_read_are_refused_beside_their_neighbours_and_logge
         passed, refused = ET.fromstring(sent)[0]
         assert (passed.attrib, refused.get("ref")) == ({"ref": "1", "record": str(number)}, "2")
         assert (refused.get("code"), refused.get("type")) == ("unreadable-facts", "cancel")
-        assert (refused.text or "").startswith("Not delivered: ")
+        assert (refused.text, refused.get(XML_LANG)) == ("Not delivered: not read.", "en")
     assert len([record for record in caplog.records if "cannot be read" in record.getMessage()]) == 1
     assert [len(step) for step in ledger.steps] == [1, 1, 1]
 
@@ -121,9 +128,9 @@ def test_changes_are_answered_among_the_messages_in_the_order_of_the_question() 
     asked = changing("1") + said("2", "a") + changing("3", "delete") + said("4", "b") + changing("5", "purge") + changing("6", "retract")
     assert answer(asked, ledger, policy) == result(
         '<pass ref="1" record="42"/><pass ref="2" record="40"/>'
-        '<refuse ref="3" code="device-foreign" type="auth">Not changed: no.</refuse>'
+        '<refuse ref="3" code="device-foreign" type="auth" xml:lang="en">Not changed: no.</refuse>'
         '<pass ref="4" record="41"/>'
-        '<refuse ref="5" code="device-malformed" type="modify">Not changed: odd.</refuse>'
+        '<refuse ref="5" code="device-malformed" type="modify" xml:lang="en">Not changed: odd.</refuse>'
         '<pass ref="6" record="43"/>'
     )
     assert [record.kind for record in ledger.records] == ["judged", "judged", "devices", "devices"]
@@ -175,9 +182,10 @@ def test_what_a_host_said_of_devices_holds_for_its_own_later_questions_on_the_sa
 
 def test_a_warned_sender_is_told_once_after_the_verdict() -> None:
     first, second = conversation([said("1", "warned"), said("2", "warned")], MemoryLedger())
+    told = "<body>Encrypt &lt;it&gt; &amp; co.</body>"
     assert first == [
         result('<pass ref="1" record="0"/>'),
-        '<message type="chat" from="gate.gov.example" to="boris@gov.example"><body>Encrypt &lt;it&gt; &amp; co.</body></message>',
+        f'<message type="chat" from="gate.gov.example" to="boris@gov.example" xml:lang="en">{told}</message>',
     ]
     assert second == [result('<pass ref="2" record="1"/>')]
 

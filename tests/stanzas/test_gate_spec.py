@@ -13,6 +13,7 @@ import xmlschema
 
 import apostille_xep.gate
 from apostille.gate.component import _terms
+from apostille.policy import texts
 from apostille.policy.stanzas import free_terms
 from apostille.vocabulary import Outage, OutageClass
 from apostille_xep.gate.stanza import (
@@ -22,14 +23,18 @@ from apostille_xep.gate.stanza import (
     Archived,
     Change,
     Garbled,
+    Limits,
     Passed,
     Question,
     Refused,
+    TextRow,
     Unreadable,
     read_ask,
     read_covered,
+    write_terms,
     write_verdicts,
 )
+from asks import head
 from lua import Lua, in_ask
 
 FOLDER = Path(apostille_xep.gate.__file__).parent
@@ -37,7 +42,7 @@ SCHEMA = xmlschema.XMLSchema(str(FOLDER / "schema.xsd"))
 SPEC = (FOLDER / "spec.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```xml\n(.*?)```", SPEC, re.DOTALL)
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "omemo_digest.json").read_text(encoding="utf-8"))
-ELEMENTS = ("ask", "verdicts", "pass", "refuse", "refused", "terms", "free", "child", "outage", "covered", "host")
+ELEMENTS = ("ask", "verdicts", "pass", "refuse", "refused", "terms", "free", "child", "outage", "text", "covered", "host")
 
 
 def read(text: str) -> ET.Element:
@@ -129,7 +134,7 @@ def test_the_digests_in_the_examples_are_those_of_the_test_vectors() -> None:
 
 
 def test_what_the_gate_writes_follows_the_schema() -> None:
-    text = write_verdicts([Passed("1", 41), Passed("2"), Refused("3", "plaintext", "Not <delivered> & \"so\"", "modify")])
+    text = write_verdicts([Passed("1", 41), Passed("2"), Refused("3", "plaintext", "Not <delivered> & \"so\"", "modify", "de-AT")])
     verdicts = read(text)
     SCHEMA.validate(verdicts)
     assert [child.get("ref") for child in verdicts] == ["1", "2", "3"]
@@ -159,7 +164,7 @@ def test_the_facts_that_the_server_tells_follow_the_schema(lua: Lua) -> None:
 def test_the_terms_that_the_gate_sets_follow_the_schema() -> None:
     terms = free_terms(["gov.example", "rooms.gov.example"])
     outages = (OutageClass("gov.example", "*", Outage.HOLD, 20), OutageClass("*", "gate.gov.example", Outage.BOUNCE))
-    SCHEMA.validate(read(_terms(replace(terms, outages=outages))))
+    SCHEMA.validate(read(_terms(replace(terms, outages=outages, texts=texts.outages()))))
 
 
 def test_the_gate_reads_the_report_of_the_specification() -> None:
@@ -177,3 +182,21 @@ def test_the_server_understands_the_terms_of_the_specification(lua: Lua) -> None
     assert lua.in_outage("gov.example", "gov.example") == (20, False)
     assert lua.in_outage("gate.gov.example", "other.example") == (0, True)
     assert lua.in_outage("gov.example", "other.example") == (0, False)
+
+
+def test_a_text_and_a_refusal_name_their_language() -> None:
+    assert write_verdicts([Refused("1", "c", "Nein.", "modify", "de")]) == (
+        '<verdicts xmlns="apostille:gate:0"><refuse ref="1" code="c" type="modify" xml:lang="de">Nein.</refuse></verdicts>'
+    )
+    assert write_terms([], [], Limits(1, 2, 3), [], 100, [TextRow("unavailable", "ru", "Не <доставлено>")]) == (
+        '<terms xmlns="apostille:gate:0" valid="100"><free within="" id="1" aside="2" times="3"></free>'
+        '<text code="unavailable" xml:lang="ru">Не &lt;доставлено&gt;</text></terms>'
+    )
+
+
+def test_a_message_that_cannot_be_read_is_refused_in_its_own_language_if_that_can_be_read() -> None:
+    (in_german,) = in_ask(head(text="x", lang="de-AT"))
+    (in_nothing,) = in_ask(head(text="x", lang="d\u00e9"))
+    assert isinstance(in_german, Garbled)
+    assert isinstance(in_nothing, Garbled)
+    assert (in_german.lang, in_nothing.lang) == ("de-AT", "")

@@ -125,14 +125,6 @@ def test_a_message_that_cannot_be_read_is_garbled_and_keeps_its_ref(line: str, s
     assert why(line).startswith(said)
 
 
-def test_a_message_that_cannot_be_read_is_refused_in_its_own_language_if_that_can_be_read() -> None:
-    (in_german,) = read(head(text="x", lang="de-AT"))
-    (in_nothing,) = read(head(text="x", lang="d\u00e9"))
-    assert isinstance(in_german, Garbled)
-    assert isinstance(in_nothing, Garbled)
-    assert (in_german.lang, in_nothing.lang) == ("de-AT", "")
-
-
 @pytest.mark.parametrize(
     ("line", "said"),
     [

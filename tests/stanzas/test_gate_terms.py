@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
@@ -14,6 +15,7 @@ from apostille.policy.classes import Side
 from apostille.policy.rules import Policy, Requirement, Rule, Stage
 from apostille.policy.service import Hosts, Judge
 from apostille.policy.stanzas import _TABLE, Kind, examine, free_terms
+from apostille.policy.texts import OUTAGES, outages, spoken
 from apostille.vocabulary import Outage, Party
 from apostille_xep.gate.stanza import NAMESPACE, Garbled, Question
 from doubles_gate import MemoryDirectory
@@ -245,6 +247,9 @@ WRONG = {
     "a row without measures": some_terms(table("<child ns='urn:xmpp:hints' name='store'/>")),
     "a row without a name": some_terms(table("<child ns='urn:xmpp:hints' t='0' a='0' e='0'/>")),
     "an outage without parties": some_terms(f"{table()}{ANYBODY}<outage from='*' mode='pass'/>"),
+    "a text without a code": some_terms(f"{table()}{ANYBODY}<text xml:lang='en'>x</text>"),
+    "a text without a language": some_terms(f"{table()}{ANYBODY}<text code='unavailable'>x</text>"),
+    "a text without words": some_terms(f"{table()}{ANYBODY}<text code='unavailable' xml:lang='en'/>"),
 }
 
 
@@ -255,6 +260,33 @@ def test_terms_that_cannot_be_read_make_nothing_free_and_let_nothing_pass_in_an_
     assert not free.is_free(xml_of(message(STORE)), "gov.example")
     assert not free.is_free(xml_of(message()), "gov.example")
     assert free.in_outage("gov.example", "gov.example") == (0, False)
+
+
+# ---- words --------------------------------------------------------------------------------------------------------------
+
+SPEAKING = replace(TERMS, texts=outages())
+tags = st.lists(st.sampled_from(["de", "DE", "ru", "hi", "x", "en", "AT", "Deva", "y" * 20, ""]), max_size=4).map("-".join)
+
+
+@settings(deadline=None)
+@given(language=tags.filter(lambda tag: len(tag) <= 35), code=st.sampled_from(sorted(OUTAGES)))
+def test_a_server_finds_the_language_that_the_component_would_find(lua: Lua, language: str, code: str) -> None:
+    assert lua.terms(_terms(SPEAKING)) == "ok"
+    said = {(one.code, one.lang): one.text for one in SPEAKING.texts}
+    assert lua.text(code, language) == (spoken(language), said[code, spoken(language)])
+
+
+def test_words_hold_until_others_are_said(lua: Lua) -> None:
+    assert lua.terms(_terms(SPEAKING)) == "ok"
+    lua.later(1000)
+    assert lua.text("unavailable", "ru")[0] == "ru"
+    assert lua.text("unavailable")[0] == "en"
+    assert lua.text("another", "ru") == ("", "")
+    assert lua.terms(some_terms(f"{table()}<text code='unavailable' xml:lang='Nl-BE'>Niet bezorgd.</text>")) == "ok"
+    assert lua.text("unavailable", "nl-be-x") == ("Nl-BE", "Niet bezorgd.")
+    assert lua.text("unavailable", "ru") == lua.text("crowded", "nl-BE") == ("", "")
+    assert lua.terms(WRONG["nothing"]) != "ok"
+    assert lua.text("unavailable", "nl-BE") == ("", "")
 
 
 # ---- outages ------------------------------------------------------------------------------------------------------------

@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any, cast
 from xml.sax.saxutils import escape, quoteattr
 
-from apostille.gate.rules import UNREADABLE, Outcome, uncovered
+from apostille.gate.rules import Outcome, uncovered
 from apostille.gate.service import Gate
-from apostille.vocabulary import Reason, Terms
+from apostille.vocabulary import Reason, Terms, Verdict
 from apostille.xmpp import STANZA_ERRORS, Component
 from apostille_xep.gate.plugin import Gate as WirePlugin
 from apostille_xep.gate.stanza import (
@@ -32,6 +32,7 @@ from apostille_xep.gate.stanza import (
     Question,
     Refused,
     Row,
+    TextRow,
     Told,
     Unreadable,
     read_ask,
@@ -56,6 +57,9 @@ _ERROR_TYPES = {
     "sender-expired": "cancel",
     "recipient-not-verified": "cancel",
     "no-rule": "cancel",
+    "unreadable-facts": "cancel",
+    "calls": "cancel",
+    "device-unapproved": "auth",
     "device-foreign": "auth",
 }
 
@@ -192,13 +196,13 @@ class GateComponent(Component):
             return partial(self._wire.cannot_answer, iq, *STANZA_ERRORS[Reason.UNAVAILABLE])
         return partial(self._send, iq, verdicts, notices)
 
-    def _send(self, iq: Any, verdicts: Sequence[Passed | Refused], notices: Sequence[tuple[str, str]]) -> None:
+    def _send(self, iq: Any, verdicts: Sequence[Passed | Refused], notices: Sequence[tuple[str, Verdict]]) -> None:
         self._wire.answer(iq, verdicts)
-        for to, text in notices:
-            sender, recipient = quoteattr(str(self.boundjid)), quoteattr(to)
-            self.send_raw(f'<message type="chat" from={sender} to={recipient}><body>{escape(text)}</body></message>')
+        for to, verdict in notices:
+            addresses = f"from={quoteattr(str(self.boundjid))} to={quoteattr(to)} xml:lang={quoteattr(verdict.lang)}"
+            self.send_raw(f'<message type="chat" {addresses}><body>{escape(verdict.text)}</body></message>')
 
-    def _answer(self, iq: Any) -> tuple[list[Passed | Refused], list[tuple[str, str]]]:
+    def _answer(self, iq: Any) -> tuple[list[Passed | Refused], list[tuple[str, Verdict]]]:
         told = self._said.setdefault(iq.xml.get("from"), Told())
         messages: list[Question] = []
         changes: list[Change] = []
@@ -220,9 +224,9 @@ class GateComponent(Component):
             verdicts[ref] = _verdict(ref, outcome)
         return list(verdicts.values()), self._gate.notices(messages, outcomes[: len(messages)])
 
-    def _refuse_garbled(self, part: Garbled) -> Refused:
+    def _refuse_garbled(self, part: Garbled) -> Passed | Refused:
         self._tell_once(f"facts that cannot be read: {part.why}")
-        return Refused(part.ref, "unreadable-facts", UNREADABLE, "cancel")
+        return _verdict(part.ref, Outcome(self._gate.unreadable(part.lang)))
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told and len(self._told) < 1000:
@@ -237,6 +241,7 @@ def _terms(terms: Terms) -> str:
         Limits(terms.id_limit, terms.aside_limit, terms.times),
         [OutageRow(one.sender, one.recipient, one.outage.value, one.seconds) for one in terms.outages],
         _VALID,
+        [TextRow(one.code, one.lang, one.text) for one in terms.texts],
     )
 
 
@@ -251,4 +256,4 @@ def _verdict(ref: str, outcome: Outcome) -> Passed | Refused:
     verdict = outcome.verdict
     if verdict.passes:
         return Passed(ref, outcome.record)
-    return Refused(ref, verdict.code, verdict.text, _ERROR_TYPES.get(verdict.code, "modify"))
+    return Refused(ref, verdict.code, verdict.text, _ERROR_TYPES.get(verdict.code, "modify"), verdict.lang)

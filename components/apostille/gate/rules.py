@@ -12,7 +12,6 @@ from functools import lru_cache
 from apostille.record import Body, DevicesChanged, Encrypted, Judged, commitment, resource_mark
 from apostille.vocabulary import Change, Message, Verdict, bare
 
-UNREADABLE = "Not delivered: the message could not be checked, as its parts could not be understood."
 # An entry holds 65,535 bytes. A policy that only observes lets anything pass, so a record must fit whatever a message brings;
 # the digest covers all of it all the same.
 _PARTS = 4

@@ -27,6 +27,10 @@ class Policy(Protocol):
         """The verdict for one change to somebody's OMEMO devices."""
         ...
 
+    def unreadable(self, lang: str) -> Verdict:
+        """The verdict for a message whose facts cannot be read, but for its language."""
+        ...
+
     def terms(self) -> Terms:
         """What a server may know beforehand."""
         ...
@@ -87,6 +91,10 @@ class Gate:
             Outcome(verdict, None if place is None else first + place) for verdict, place in zip(verdicts, places, strict=True)
         ]
 
+    def unreadable(self, lang: str) -> Verdict:
+        """The verdict for a message whose facts cannot be read, but for its language; nothing is kept of it."""
+        return self._policy.unreadable(lang)
+
     def terms(self) -> Terms:
         """What a server may know beforehand."""
         return self._policy.terms()
@@ -95,8 +103,8 @@ class Gate:
         """Look whether there is a newer policy; True if it is in force now."""
         return self._policy.refresh()
 
-    def notices(self, messages: Sequence[Message], outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
-        """Whom to tell what under the stage "warn": (bare JID, text); each person hears each kind once an hour."""
+    def notices(self, messages: Sequence[Message], outcomes: Sequence[Outcome]) -> list[tuple[str, Verdict]]:
+        """Whom to tell what under the stage "warn": (bare JID, verdict); each person hears each kind once an hour."""
         now = self._clock()
         due = []
         for message, outcome in zip(messages, outcomes, strict=True):
@@ -105,5 +113,5 @@ class Gate:
                 if len(self._noticed) >= _NOTICES_REMEMBERED:
                     self._noticed.clear()
                 self._noticed[key] = now
-                due.append((key[0], outcome.verdict.text))
+                due.append((key[0], outcome.verdict))
         return due

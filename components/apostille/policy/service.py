@@ -11,6 +11,7 @@ from datetime import date, datetime
 from itertools import product
 from typing import Protocol
 
+from apostille.policy import texts
 from apostille.policy.classes import Side
 from apostille.policy.rules import PEOPLE, Policy
 from apostille.policy.stanzas import free_terms
@@ -75,6 +76,10 @@ class Judge:
         """The verdict for one change to somebody's OMEMO devices."""
         return self._policy.judge_change(change, self.side(change.sender, self._clock().date()).party)
 
+    def unreadable(self, lang: str) -> Verdict:
+        """The verdict for a message whose facts cannot be read, but for its language."""
+        return Verdict(False, "unreadable-facts", texts.refused("unreadable-facts", "", lang), lang=texts.spoken(lang))
+
     def adopt(self, policy: Policy) -> None:
         """Judge by another policy from now on; a message that is being judged keeps the one it began with."""
         self._policy = policy
@@ -93,4 +98,4 @@ class Judge:
         )
         if all(one.outage is Outage.BOUNCE for one in outages):
             outages = ()  # as without a word; but where one is named all are, or a "*" would speak for hosts that have a name
-        return replace(free_terms(own), outages=outages)
+        return replace(free_terms(own), outages=outages, texts=texts.outages())

@@ -6,9 +6,10 @@ is due. Neither language nor client is believed further than to choose among sen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from apostille.policy.catalogues import LANGUAGES, load
+from apostille.vocabulary import Said
 
 REFUSED = "Not delivered: "
 REFUSED_CHANGE = "Not changed: "
@@ -148,11 +149,9 @@ def refused_change(code: str, where: str = "", lang: str = "", client: str = "")
     return _told("beginning refused-change", code, where, lang, client)
 
 
-def outages() -> Iterator[tuple[str, str, str]]:
-    """What a server says by itself: (code, language, text)."""
-    for language, sentences in _SENTENCES.items():
-        for code in OUTAGES:
-            yield code, language, sentences[code]
+def outages() -> tuple[Said, ...]:
+    """What a server says by itself, in every language."""
+    return tuple(Said(code, language, sentences[code]) for language, sentences in _SENTENCES.items() for code in OUTAGES)
 
 
 def _told(beginning: str, code: str, where: str, lang: str, client: str) -> str:

@@ -26,7 +26,7 @@ local kinds = { modify = true, cancel = true, auth = true, wait = true };
 
 -- Options: `gate` and `host` (JIDs), `patience` (seconds), `most` (messages in a question), `told` (what the component has heard on this
 -- stream), `on_hold(entry)` (hears what is held through an outage).
--- `decide(entry, refusal)` hears what becomes of an entry; a refusal is a table { kind, condition, text, code }, or the word
+-- `decide(entry, refusal)` hears what becomes of an entry; a refusal is a table { kind, condition, text, language, code }, or the word
 -- "unavailable" or "broken".
 return function (options, decide)
 	local gate_jid, patience, batch_messages = options.gate, options.patience, options.most;
@@ -230,7 +230,7 @@ return function (options, decide)
 		if verdict.name == "refuse" and not refusals[ref] then
 			refusals[ref] = {
 				kind = kinds[verdict.attr.type] and verdict.attr.type or "cancel"; condition = "policy-violation";
-				text = verdict:get_text(); code = verdict.attr.code;
+				text = verdict:get_text(); language = verdict.attr["xml:lang"]; code = verdict.attr.code;
 			};
 		end
 	end

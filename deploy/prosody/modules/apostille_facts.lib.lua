@@ -258,10 +258,18 @@ local function loose_text(stanza)
 	return loose;
 end
 
--- A language as far as it is one, for the words of a refusal.
-local function language_word(text)
-	local language = text and match(text, "^[%w%-]+");
-	return language and sub(language, 1, longest_language) or "%";
+-- What somebody writes in, as far as it is the name of a language: what the first body says, else the stanza, for which the server's
+-- parser has put in what the stream says.
+local function language_of(stanza)
+	local language = stanza.attr["xml:lang"];
+	for _, child in ipairs(stanza.tags) do
+		if child.name == "body" and child.attr["xml:lang"] then
+			language = child.attr["xml:lang"];
+			break;
+		end
+	end
+	language = language and match(language, "^[%w%-]+");
+	return language and sub(language, 1, longest_language);
 end
 
 -- What a client calls itself; cut between two characters.
@@ -274,18 +282,17 @@ end
 -- capabilities) are what only the gate knows.
 local function facts(stanza, ref, flow, to, room, client)
 	local attr, tags = stanza.attr, stanza.tags;
-	local lines, count, origin_id, language = {}, #tags, nil, nil;
+	local lines, count, origin_id = {}, #tags, nil;
 	for i = 1, count <= most_children and count or most_children do
 		local child = tags[i];
 		lines[i + 1] = line_of(child);
-		if not language and child.name == "body" then language = child.attr["xml:lang"]; end
 		if not origin_id and child.name == "origin-id" and child.attr.xmlns == xmlns_sid then origin_id = child.attr.id; end
 	end
 	lines[1] = concat({
 		"message", ref, flow, known_word(attr.from or ""), known_word(to or attr.to or ""), known_types[attr.type] and attr.type or "normal",
 		word(attr.id or ""), origin_id and (origin_id == attr.id and "=" or word(origin_id)) or "%", room and known_word(room) or "%",
 		loose_text(stanza), count > most_children and count - most_children or 0,
-		language_word(language or attr["xml:lang"]), client_word(client),
+		language_of(stanza) or "%", client_word(client),
 	}, " ");
 	return concat(lines, "\n "); -- the space tells a child from what begins a line of its own
 end
@@ -296,5 +303,6 @@ local function is_encrypted(stanza)
 end
 
 return {
-	facts = facts; is_encrypted = is_encrypted; measure = measure; loose_text = loose_text; word = word; most_children = most_children;
+	facts = facts; is_encrypted = is_encrypted; language_of = language_of; measure = measure; loose_text = loose_text; word = word;
+	most_children = most_children;
 };

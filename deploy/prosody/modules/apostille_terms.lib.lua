@@ -1,4 +1,4 @@
--- The terms that the gate component sets: what may pass without being asked about, and what happens in an outage.
+-- The terms that the gate component sets: what may pass without being asked about, what happens in an outage, and in which words.
 --
 -- Knows how to compare a stanza with a table. Refuses to hold any knowledge of its own: before the component has spoken, and
 -- when it has been silent for as long as it said, everything is asked and nothing is held.
@@ -16,13 +16,13 @@ end
 return function (facts)
 	local measure, loose_text, most_children = facts.measure, facts.loose_text, facts.most_children;
 	local terms = {};
-	local free, rows, within, outage, valid_until = nil, {}, {}, {}, 0;
+	local free, rows, within, outage, texts, valid_until = nil, {}, {}, {}, {}, 0;
 
 	-- Take the place of what was said before; nil and a reason when it cannot be read, and then nothing is free
 	-- and nothing is held.
 	function terms.read(element)
-		free, rows, within, outage, valid_until = nil, {}, {}, {}, 0;
-		local outages = {};
+		free, rows, within, outage, texts, valid_until = nil, {}, {}, {}, {}, 0;
+		local outages, languages = {}, {};
 		local seconds, table_ = whole(element.attr.valid), element:get_child("free", xmlns_gate);
 		if not seconds or not table_ then return nil, "no table or no term"; end
 		local limits = { id = whole(table_.attr.id), aside = whole(table_.attr.aside), times = whole(table_.attr.times) };
@@ -40,7 +40,13 @@ return function (facts)
 			if not attr.from or not attr.to then return nil, "an outage without parties"; end
 			outages[attr.from.." "..attr.to] = { hold = attr.mode == "hold" and whole(attr.seconds) or 0, open = attr.mode == "pass" };
 		end
-		free, outage, valid_until = limits, outages, time_now() + seconds;
+		for one in element:childtags("text", xmlns_gate) do
+			local code, language, text = one.attr.code, one.attr["xml:lang"], one:get_text();
+			if not (code and language) or (text or "") == "" then return nil, "a text without a code, a language or words"; end
+			languages[language:lower()] = languages[language:lower()] or { name = language; texts = {} };
+			languages[language:lower()].texts[code] = text;
+		end
+		free, outage, texts, valid_until = limits, outages, languages, time_now() + seconds;
 		return true;
 	end
 
@@ -74,6 +80,15 @@ return function (facts)
 		local class = outage[from_host.." "..to_host] or outage[from_host.." *"] or outage["* "..to_host] or outage["* *"];
 		if not class then return 0, false; end
 		return class.hold, class.open;
+	end
+
+	-- The words for a code, in the nearest language to one that there is (RFC 4647 section 3.4) and else in English, and which that is;
+	-- nil if the component has given none.
+	function terms.text(code, language)
+		local tag = language and language:lower() or "";
+		while tag ~= "" and not texts[tag] do tag = tag:match("^(.*)%-") or ""; end
+		local found = texts[tag] or texts.en;
+		if found and found.texts[code] then return found.texts[code], found.name; end
 	end
 
 	return terms;

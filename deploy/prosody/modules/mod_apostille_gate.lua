@@ -19,6 +19,7 @@ local new_memory = module:require("apostille_told");
 local acks = module:require("apostille_acks");
 local xmlns_gate = "apostille:gate:0";
 local xmlns_sid = "urn:xmpp:sid:0";
+local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
 local xmlns_caps = "http://jabber.org/protocol/caps";
 
 local prosody = prosody;
@@ -46,6 +47,7 @@ local queues;
 local lanes = {};
 local last_ref = 0;
 
+-- What a sender hears where the component has never said better, in more languages (apostille_terms).
 local texts = {
 	unavailable = "Your message was not delivered: the service that checks messages cannot be reached just now. Please try again in a moment.";
 	crowded = "Your message was not delivered: too many messages are waiting to be checked. Please send it again in a moment.";
@@ -72,13 +74,17 @@ end
 local function bounce(entry, refusal)
 	if entry.held or entry.stanza.attr.type == "error" then return; end
 	if type(refusal) == "string" then
-		refusal = { kind = "wait", condition = "recipient-unavailable", text = texts[refusal], code = refusal };
+		local text, language = terms.text(refusal, lib.language_of(entry.stanza));
+		refusal = {
+			kind = "wait", condition = "recipient-unavailable", text = text or texts[refusal], language = language or "en", code = refusal;
+		};
 	end
 	local condition = refusal.condition;
 	if entry.stanza.name == "iq" and condition == "policy-violation" then
 		condition = "not-allowed"; -- libraries that do not know the other leave the client without any answer
 	end
-	local reply = st.error_reply(entry.stanza, refusal.kind, condition, refusal.text, entry.lane and entry.lane.jid or gate_jids[1]);
+	local reply = st.error_reply(entry.stanza, refusal.kind, condition, nil, entry.lane and entry.lane.jid or gate_jids[1]);
+	if refusal.text then reply:text_tag("text", refusal.text, { xmlns = xmlns_stanzas, ["xml:lang"] = refusal.language }); end
 	reply:tag("refused", { xmlns = xmlns_gate, code = refusal.code }):up();
 	reply_to(entry, reply);
 end

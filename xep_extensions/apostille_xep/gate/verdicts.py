@@ -28,12 +28,16 @@ class Passed(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Do not: `text` tells the person why and what to do, `code` tells software; `kind` is the error type of RFC 6120 8.3.2."""
+    """Do not: `text` tells the person why and what to do, `code` tells software; `kind` is the error type of RFC 6120 8.3.2.
+
+    `lang` is the language of `text`, empty if it is not known.
+    """
 
     ref: str
     code: str
     text: str
     kind: str = "modify"
+    lang: str = ""
 
 
 def _in_runs(verdicts: Iterable[Passed | Refused]) -> list[Passed | Refused]:
@@ -65,8 +69,9 @@ def write_verdicts(verdicts: Iterable[Passed | Refused]) -> str:
             count = "" if verdict.span == 1 else f' count="{verdict.span}"'
             parts.append(f"<pass ref={quoteattr(verdict.ref)}{count}{record}/>")
         else:
+            lang = f" xml:lang={quoteattr(verdict.lang)}" if verdict.lang else ""
             parts.append(
-                f"<refuse ref={quoteattr(verdict.ref)} code={quoteattr(verdict.code)} type={quoteattr(verdict.kind)}>"
+                f"<refuse ref={quoteattr(verdict.ref)} code={quoteattr(verdict.code)} type={quoteattr(verdict.kind)}{lang}>"
                 f"{escape(verdict.text)}</refuse>"
             )
     parts.append("</verdicts>")
@@ -101,15 +106,31 @@ class Limits(NamedTuple):
     times: int
 
 
-def write_terms(rows: Iterable[Row], within: Iterable[str], limits: Limits, outages: Iterable[OutageRow], valid: int) -> str:
+class TextRow(NamedTuple):
+    """What the server tells a sender under a code of its own, in a language."""
+
+    code: str
+    lang: str
+    text: str
+
+
+def write_terms(
+    rows: Iterable[Row],
+    within: Iterable[str],
+    limits: Limits,
+    outages: Iterable[OutageRow],
+    valid: int,
+    texts: Iterable[TextRow] = (),
+) -> str:
     """The `<terms/>` element, serialised; they hold for `valid` seconds."""
     free = "".join(map(_row, rows))
     hosts = "".join(
         f'<outage from={quoteattr(one.sender)} to={quoteattr(one.recipient)} mode={quoteattr(one.mode)} seconds="{one.seconds}"/>'
         for one in outages
     )
+    words = "".join(f"<text code={quoteattr(one.code)} xml:lang={quoteattr(one.lang)}>{escape(one.text)}</text>" for one in texts)
     bounds = f'id="{limits.id}" aside="{limits.aside}" times="{limits.times}"'
-    inner = f"<free within={quoteattr(' '.join(within))} {bounds}>{free}</free>{hosts}"
+    inner = f"<free within={quoteattr(' '.join(within))} {bounds}>{free}</free>{hosts}{words}"
     return f'<terms xmlns="{NAMESPACE}" valid="{valid}">{inner}</terms>'
 
 
