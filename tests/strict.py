@@ -20,29 +20,36 @@ FALLBACKS = (
 )
 STATES, MARKERS, HINTS = "http://jabber.org/protocol/chatstates", "urn:xmpp:chat-markers:0", "urn:xmpp:hints"
 MUC_USER = "http://jabber.org/protocol/muc#user"
+RETRACTIONS = ("/me retracted a message",)
+RETRACT, MARK = ("urn:xmpp:message-retract:1", "retract"), ("urn:xmpp:fallback:0", "fallback")
 # namespace, element -> most bytes of text, of markup, descendants
 TABLE: dict[tuple[str, str], tuple[int, int, int]] = {
-    (CLIENT, "thread"): (128, 128, 0),
+    (CLIENT, "thread"): (64, 72, 0),
     **{(STATES, name): (0, 0, 0) for name in ("active", "composing", "paused", "inactive", "gone")},
     ("urn:xmpp:receipts", "request"): (0, 0, 0),
-    ("urn:xmpp:receipts", "received"): (0, 256, 0),
+    ("urn:xmpp:receipts", "received"): (0, 80, 0),
     (MARKERS, "markable"): (0, 0, 0),
-    **{(MARKERS, name): (0, 256, 0) for name in ("received", "displayed", "acknowledged")},
+    **{(MARKERS, name): (0, 80, 0) for name in ("received", "displayed", "acknowledged")},
     **{(HINTS, name): (0, 0, 0) for name in ("store", "no-store", "no-permanent-store", "no-copy")},
     ("urn:xmpp:carbons:2", "private"): (0, 0, 0),
-    ("urn:xmpp:sid:0", "origin-id"): (0, 256, 0),
-    ("urn:xmpp:sid:0", "stanza-id"): (0, 512, 0),
-    ("urn:xmpp:occupant-id:0", "occupant-id"): (0, 256, 0),
-    ("urn:xmpp:delay", "delay"): (0, 512, 0),
+    ("urn:xmpp:sid:0", "origin-id"): (0, 80, 0),
+    ("urn:xmpp:sid:0", "stanza-id"): (0, 160, 0),
+    ("urn:xmpp:occupant-id:0", "occupant-id"): (0, 80, 0),
+    ("urn:xmpp:delay", "delay"): (0, 160, 0),
     ("http://jabber.org/protocol/nick", "nick"): (64, 0, 0),
-    ("urn:xmpp:eme:0", "encryption"): (0, 96, 0),
-    ("urn:xmpp:message-correct:0", "replace"): (0, 256, 0),
-    ("urn:xmpp:message-retract:1", "retract"): (0, 256, 0),
-    ("urn:xmpp:message-attaching:1", "attach-to"): (0, 256, 0),
-    ("urn:xmpp:reply:0", "reply"): (0, 512, 0),
-    ("urn:xmpp:fallback:0", "fallback"): (0, 160, 2),
+    ("urn:xmpp:eme:0", "encryption"): (0, 80, 0),
+    RETRACT: (0, 80, 0),
+    ("urn:xmpp:styling:0", "unstyled"): (0, 0, 0),
     (MUC_USER, "x"): (0, 0, 0),
     ("urn:xmpp:attention:0", "attention"): (0, 0, 0),
+}
+# Only beside an encrypted part with a payload; a fallback mark also with a retraction.
+BESIDE: dict[tuple[str, str], tuple[int, int, int]] = {
+    ("urn:xmpp:message-correct:0", "replace"): (0, 80, 0),
+    ("urn:xmpp:message-attaching:1", "attach-to"): (0, 80, 0),
+    ("urn:xmpp:reply:0", "reply"): (0, 256, 0),
+    ("urn:xmpp:reference:0", "reference"): (0, 192, 0),
+    MARK: (0, 96, 2),
 }
 INVITATIONS = {("jabber:x:conference", "x"): (0, 256, 0), (MUC_USER, "x"): (100, 320, 4)}
 _BLANK = " \t\r\n"
@@ -149,30 +156,38 @@ def may_pass(message: ET.Element, sender: str, recipient: str, *, room: bool) ->
         return False
     if message.get("type", "normal") not in ("normal", "chat", "groupchat", "headline", "error"):
         return False
-    if _size(message.get(f"{{{XML}}}lang")) > 35 or _size(message.get("id")) > 256:
+    if _size(message.get(f"{{{XML}}}lang")) > 35 or _size(message.get("id")) > 80:
         return False
     sealed = [child for child in message if child.tag in (f"{{{LEGACY}}}encrypted", f"{{{MODERN}}}encrypted")]
     if any(not encrypted(one, set() if room else {sender, recipient}) for one in sealed):
         return False
     aside = 0
     times = Counter(child.tag for child in message)
-    if max(times.values(), default=0) > 4 or any(times[one.tag] > 1 for one in sealed):
+    names = {split(child.tag) for child in message}
+    text_sealed = any(one.find(f"{{{split(one.tag)[0]}}}payload") is not None for one in sealed)
+    retracted = {RETRACT, MARK} <= names
+    if max(times.values(), default=0) > 4 or any(times[one.tag] > 1 for one in sealed) or times[f"{{{CLIENT}}}body"] > 1:
         return False
     for child in message:
         if child in sealed:
             continue
         (text, markup, elements), name = measure(child), split(child.tag)
         if name == (CLIENT, "body"):
-            if elements or markup > 43 or (text and not (sealed and "".join(child.itertext()) in FALLBACKS)):
+            said = "".join(child.itertext())
+            known = (sealed and said in FALLBACKS) or (retracted and said in RETRACTIONS)
+            if elements or markup > 20 or (text and not known):
                 return False
             aside += markup
             continue
         most = TABLE.get(name)
-        if name in INVITATIONS and markup:
-            most = INVITATIONS[name]
+        if name in BESIDE and (text_sealed or (retracted and name == MARK)):
+            most = BESIDE[name]
+        extra = INVITATIONS.get(name)
+        if extra and (most is None or markup) and text <= extra[0] and markup <= extra[1] and elements <= extra[2]:
+            continue  # readable by nature, and allowed
         if name == (CLIENT, "error") and message.get("type") == "error":
-            most = (0, 256, 3)
+            most = (0, 192, 3)
         if most is None or text > most[0] or markup > most[1] or elements > most[2]:
             return False
         aside += text + markup
-    return aside <= 1024
+    return aside <= (768 if sealed else 384)

@@ -6,14 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apostille.policy import stanzas
-from apostille.policy.fallbacks import FALLBACKS
-from apostille.policy.stanzas import _TABLE, _examine, examine
+from apostille.policy.fallbacks import FALLBACKS, RETRACTIONS
+from apostille.policy.rows import BESIDE, EXTRAS, TABLE, TOLD
+from apostille.policy.stanzas import _examine, examine
 from apostille_xep.gate.stanza import Child, Envelope, Key, Question
 from messages import ANNA, BORIS, CLIENT, LEGACY, MODERN, body, child, legacy, message, modern
 
-SIZES = st.sampled_from([0, 0, 1, 43, 44, 64, 100, 128, 256, 257, 512, 1024, 4000])
-HASHES = ["ab" * 32, *sorted(FALLBACKS)[:2]]
-NAMES = [*_TABLE, (CLIENT, "subject"), (CLIENT, "error"), ("jabber:x:conference", "x"), ("unknown:x", "x")]
+SIZES = st.sampled_from([0, 0, 1, 20, 21, 32, 64, 65, 80, 81, 128, 192, 256, 257, 384, 512, 600, 1024, 4000])
+HASHES = ["ab" * 32, *sorted(FALLBACKS)[:2], *sorted(RETRACTIONS)[:2]]
+EXTRA_NAMES = [name for table in EXTRAS.values() for name in table]
+NAMES = [*TABLE, *BESIDE, *BESIDE, *TOLD, *EXTRA_NAMES, (CLIENT, "error"), ("urn:xmpp:openpgp:0", "openpgp"), ("unknown:x", "x")]
 plain = st.builds(
     lambda name, text, attributes, elements: Child(name[0], name[1], text, attributes, elements, "", None),
     st.sampled_from(NAMES), SIZES, SIZES, st.integers(0, 4),
@@ -34,8 +36,9 @@ envelopes = st.builds(
     st.integers(0, 1),
 )
 sealed = st.builds(lambda namespace, one: Child(namespace, "encrypted", 0, 0, 0, "", one), st.sampled_from([LEGACY, MODERN]), envelopes)
-addresses = st.sampled_from([ANNA, f"{ANNA}/a", BORIS, f"{BORIS}/b", "c@d"])
-ids = st.sampled_from(["", "m1", "x" * 256, "x" * 257, "я" * 128, "я" * 129])
+ROOM = "tax@rooms.gov.example"
+addresses = st.sampled_from([ANNA, f"{ANNA}/a", BORIS, f"{BORIS}/b", "c@d", ROOM, f"{ANNA}/{'x' * 129}"])
+ids = st.sampled_from(["", "m1", "x" * 80, "x" * 81, "я" * 40, "я" * 41])
 messages = st.builds(
     lambda children, **fields: message(*children, **fields),
     st.lists(plain | bodies | sealed, max_size=5),
@@ -44,11 +47,12 @@ messages = st.builds(
     type=st.sampled_from(["chat", "normal", "groupchat", "headline", "error"]),
     id=ids,
     origin_id=ids,
-    room=st.sampled_from(["", "tax@rooms.gov.example"]),
+    flow=st.sampled_from(["local", "remote", "component"]),
+    room=st.sampled_from(["", ROOM]),
     text=st.integers(0, 2),
     more=st.integers(0, 2),
 )
-extras = st.frozensets(st.sampled_from(["subject", "invitations"]))
+extras = st.frozensets(st.sampled_from([*EXTRAS, "unknown"]))
 
 
 @settings(max_examples=300, deadline=None)
@@ -82,8 +86,10 @@ def test_what_matters_is_remembered_apart() -> None:
         message(legacy(), text=1),
         message(legacy(), more=1),
         message(legacy(), type="error"),
-        message(legacy(), room="tax@rooms.gov.example"),
-        message(legacy(), id="x" * 257),
+        message(legacy(), type="normal", room=ROOM, recipient=ROOM),
+        message(legacy(), type="normal"),
+        message(legacy(), sender=BORIS, flow="remote"),
+        message(legacy(), id="x" * 81),
         message(legacy(), child("urn:xmpp:hints", "store")),
         message(legacy(sid=0)),
         message(legacy(strange=1)),
@@ -92,7 +98,8 @@ def test_what_matters_is_remembered_apart() -> None:
         message(modern()),
         message(modern(), recipient="c@d"),
         message(legacy(), body("hi")),
-        message(legacy(), body("")._replace(sha256=HASHES[1])),
+        message(legacy(), body("hi")._replace(sha256=HASHES[1])),
+        message(legacy(), body("hi")._replace(sha256=HASHES[3])),
     ]
     assert [remembered(one) for one in shapes] == [False] * len(shapes)
     assert [remembered(one) for one in shapes] == [True] * len(shapes)

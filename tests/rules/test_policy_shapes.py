@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apostille.policy.fallbacks import FALLBACKS
-from apostille.policy.stanzas import _TABLE, Kind, examine
+from apostille.policy.fallbacks import FALLBACKS, RETRACTIONS
+from apostille.policy.rows import TABLE
+from apostille.policy.stanzas import Kind, examine
 from apostille_xep.gate.stanza import Child
 from messages import ANNA, CLIENT, LEGACY, MODERN, body, child, keys, legacy, message, modern
 
@@ -84,17 +85,18 @@ def test_as_many_devices_as_a_record_can_name_and_no_more() -> None:
 
 
 def test_every_known_fallback_is_a_hash() -> None:
-    assert all(len(bytes.fromhex(one)) == 32 and one == one.lower() for one in FALLBACKS)
+    assert all(len(bytes.fromhex(one)) == 32 and one == one.lower() for one in FALLBACKS | RETRACTIONS)
+    assert not FALLBACKS & RETRACTIONS
 
 
 # ---- laws ---------------------------------------------------------------------------------------------------------------
 
 numbers = st.integers(0, 1300)
-rows = st.sampled_from(sorted(_TABLE))
-inside = rows.map(lambda key: child(*key, _TABLE[key].text, _TABLE[key].attributes, _TABLE[key].elements))
+rows = st.sampled_from(sorted(TABLE))
+inside = rows.map(lambda key: child(*key, TABLE[key].text, TABLE[key].attributes, TABLE[key].elements))
 names = st.sampled_from([CLIENT, LEGACY, MODERN, "urn:xmpp:hints", "urn:xmpp:receipts", "unknown:x", ""])
 words = st.sampled_from(["encrypted", "body", "subject", "html", "x", "request", "Body", "error", "store"])
-outside = st.tuples(names, words).filter(lambda key: key not in _TABLE and key != (CLIENT, "body")).map(lambda key: child(*key))
+outside = st.tuples(names, words).filter(lambda key: key not in TABLE and key != (CLIENT, "body")).map(lambda key: child(*key))
 ciphertexts = st.sampled_from([legacy(), legacy(iv=16), legacy(iv=None, payload=None), modern(), modern(payload=None)])
 types = st.sampled_from(["chat", "normal", "groupchat", "headline"])
 
@@ -107,7 +109,7 @@ def test_one_element_outside_the_table_makes_any_message_readable(rest: list[Chi
 
 @given(rows, numbers, numbers, numbers)
 def test_an_element_passes_only_within_its_row(key: tuple[str, str], text: int, attributes: int, elements: int) -> None:
-    row = _TABLE[key]
+    row = TABLE[key]
     within = text <= row.text and attributes <= row.attributes and elements <= row.elements
     assert (examine(message(child(*key, text, attributes, elements))).kind is Kind.EMPTY) is within
 

@@ -1,8 +1,13 @@
 """Fallback bodies of known clients, by SHA-256 of their exact UTF-8 text.
 
-An OMEMO 0.3 client sends one beside `<encrypted/>` for those who cannot decrypt. Any other text there is readable content.
-Add a client by hashing its sentence: `printf %s "SENTENCE" | sha256sum`. Dino's sentence for an encryption that failed is left
-out on purpose: such a message must not pass.
+`FALLBACKS`: an OMEMO client sends one beside `<encrypted/>` for those who cannot decrypt. `RETRACTIONS`: a client sends one with a
+`<retract/>` (XEP-0424) and a `<fallback/>` mark (XEP-0428), in clear, for those who do not know retractions. Any other text in either
+place is readable content. A reaction or a correction has no fixed sentence, so none is here.
+
+To add a client, find the sentence as it goes over the wire (a client that translates it has one for each language: look into its
+translation files, and leave out those marked fuzzy), hash it, and add a line that names client and language to the set of its place:
+`printf %s "SENTENCE" | sha256sum`. Only the hash belongs here. A sentence must be the same for everybody: one with a name, a quotation or
+an address in it is a place for a letter. Dino's sentence for an encryption that failed is left out: such a message must not pass.
 """
 
 from __future__ import annotations
@@ -50,5 +55,32 @@ FALLBACKS = frozenset(
         "758a1af4f4fe77cae3a237455e70e6ab2fbf1ddb4aa3f05ec04515285cdc777f",  # Converse, nl
         "ad6ba5d36250276d6782788a3e324783637dc0d12c6a4f387cc4cb99a1c41eb7",  # Converse, zh_CN
         "d1771ae780994d54f1a404429097cf0b527ec2c3c10e456fb6dfeada2ea61b7f",  # Converse, lt
+        "774049175d9cf42f720f18a35d67bc4263512e1b1138f112f48537dce0885985",  # Converse, ug, a newer one
+        "e56d7eb2c8fe5c2b9a6c815caafcb2af1622f68ee9686a496b2368c5ac819cd7",  # QXmpp (Kaidan), OMEMO 2
+        "e07ff95085042c01bd791541f052589b78e8da3b551d06d4a7d881fe7a91192b",  # QXmpp, OMEMO 0.3
+        "44ab35fd78fc88269c62562be3643940ff522a06cb746b2c8fcbe13a7f8a1f59",  # Iris (Psi, Psi+), since it is no plugin
+        "861949ecec942950bbfe89293032a4606c0cf1f89a60c5129ff2eade330c9082",  # Smack
+    )
+)
+
+RETRACTIONS = frozenset(
+    (
+        "e6db7d0cabd3c9863b0b820916dbed454d6abbc1cf28dcc65b23b18b3c8ab412",  # Monal, Tigase
+        "68476512f120989866856b8b15677ce17df3f327f73b6179bc1a5d5fa3482f59",  # slixmpp (poezio)
+        "f778a1ba79a59444994b80370a6763ce9a7b758d72e691b6162f5fea19a87f08",  # Gajim
+        "e12facc0c9bc0d79bb749906f28a84a6741d2b0a48bd4fa5c1ee0ce72ee01c79",  # Converse
+        "8fb87860094099446e907e1d0ed0d5da185ffa88474db0fa534304b6c899f00c",  # Movim, en
+        "6cec4a10e375e2f1d9775a549a48720c81dc2a2ecec390ae8266693f9c6e22fc",  # Movim, de
+        "420fbc5fc5f7998c47b23d4a1751f3e0c5c258100db91ef5021f7e024fdb28ef",  # Movim, eu
+        "8de4697b32b4742ab6eab98339fb6539480befa4f5fd455e487376ef60d4f472",  # Movim, fr
+        "b7fdf7c617b8ce222920fbe73c5edad76fa2c9a2c73b02c39be73d38e4c98d25",  # Movim, gl
+        "28be613d7dbef182d109cea8d6850303e48273693260569574242d59f73695ac",  # Movim, it
+        "9abc917e7acc83cd23d7c7106b0d0e9c8cacc75f126aacb0c5992af53b4e3ffb",  # Movim, pl
+        "8d714c6916af415f671eb0b0eb718a93a79f1acf1d3d55ec0c0b7601c37e800f",  # Movim, pt_BR
+        "e47d0ba2cafdca6878223f4c6492599b1f4a96f02583dbe945bc93f840a65882",  # Movim, ru
+        "31a00ca6d1cb69975e8c4de83c064c60fb60babb431c41cebeb2212d73e5c429",  # Movim, sq
+        "d0dbdf4e74b1c83806ad28f333a97a6b5847392ecb3a6873dfd9682e82638008",  # Movim, ug
+        "f5464bdc3de4fa8874e35199c1a44a3486bb7a7ebb5ed028aa19be8037efcd33",  # Movim, uk
+        "880689ffe58c42f7d2e7e30fa67f8aba5c746bf7bfe226531f2e5fa10b3bc43c",  # Movim, zh
     )
 )

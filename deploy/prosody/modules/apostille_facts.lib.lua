@@ -20,6 +20,7 @@ local xmlns_client = "jabber:client";
 local xmlns_sid = "urn:xmpp:sid:0";
 local xmlns_omemo_legacy = "eu.siacs.conversations.axolotl";
 local xmlns_omemo_2 = "urn:xmpp:omemo:2";
+local xmlns_openpgp = "urn:xmpp:openpgp:0";
 
 -- Attributes that a server itself reads or sets on a message; the bytes of all others are counted as loose text, and so is a
 -- value that is none: a type that RFC 6121 section 5.2.2 does not know, a language longer than RFC 5646 section 4.4.1 allows.
@@ -232,10 +233,19 @@ local function own_text(element)
 	return concat(texts);
 end
 
+-- Whether an <openpgp/> (XEP-0373) is base64 of an OpenPGP message that begins with a key for somebody: packets of tag 1, in either
+-- format (RFC 4880 section 4.2).
+local function is_openpgp(element)
+	local bytes = decoded(element);
+	local first = bytes and byte(bytes, 1) or 0;
+	return first == 0xC1 or first >= 0x84 and first <= 0x87;
+end
+
 local function line_of(child)
 	local name, ns = child.name, child.attr.xmlns or xmlns_client;
 	if name == "encrypted" and (ns == xmlns_omemo_legacy or ns == xmlns_omemo_2) then return omemo(child); end
 	local text, attributes, elements = measure(child);
+	if name == "openpgp" and ns == xmlns_openpgp and not is_openpgp(child) then elements = elements + 1; end
 	local line = known_word(name).." "..known_word(ns).." "..text.." "..attributes.." "..elements;
 	if name == "body" and ns == xmlns_client then return line.." "..sha256(own_text(child), true); end
 	return line;

@@ -4,6 +4,7 @@
 -- when it has been silent for as long as it said, everything is asked and nothing is held.
 
 local time_now = require "util.time".now;
+local match = string.match;
 
 local xmlns_gate = "apostille:gate:0";
 local xmlns_client = "jabber:client";
@@ -62,6 +63,7 @@ return function (facts)
 		local tags, attr = stanza.tags, stanza.attr;
 		if not free or not within[to_host] or (tags[1] and not row_of(tags[1], attr.type)) then return false; end
 		if time_now() > valid_until or loose_text(stanza) > 0 or #(attr.id or "") > free.id or #tags > most_children then return false; end
+		if #(attr.to and match(attr.to, "/(.*)") or "") > free.id then return false; end -- its sender wrote that, too
 		local aside, times = 0, {};
 		for _, child in ipairs(tags) do
 			local row = row_of(child, attr.type);
