@@ -174,8 +174,8 @@ def may_pass(message: ET.Element, sender: str, recipient: str, *, room: bool) ->
         (text, markup, elements), name = measure(child), split(child.tag)
         if name == (CLIENT, "body"):
             said = "".join(child.itertext())
-            known = (sealed and said in FALLBACKS) or (retracted and said in RETRACTIONS)
-            if elements or markup > 20 or (text and not known):
+            fallback = (bool(sealed) and said in FALLBACKS) or (retracted and said in RETRACTIONS)
+            if elements or markup > 20 or (text and not fallback):
                 return False
             aside += markup
             continue

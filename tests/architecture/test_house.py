@@ -156,7 +156,7 @@ def test_every_code_of_refusal_is_documented_with_its_type_and_text() -> None:
     documented = {(row[0], *row[-2:]) for row in rows(text("reference/policy.md")) if len(row) >= 3}
     for code, sentence in TEXTS.items():
         assert (f"`{code}`", _ERROR_TYPES.get(code, "modify"), sentence) in documented, code
-    lua = (ROOT / "deploy" / "prosody" / "modules" / "mod_apostille_gate.lua").read_text(encoding="utf-8")
+    lua = (ROOT / "deploy" / "prosody" / "modules" / "apostille_bounces.lib.lua").read_text(encoding="utf-8")
     own = re.findall(r'^\t(\w+) = "(Your message [^"]*)";', lua, re.MULTILINE)
     assert dict(own) == OUTAGES, "the server's last resort is what the component would have told it in English"
     for code, sentence in own:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 
 import pytest
+from slixmpp import JID
 
 from apostille_xep.gate.stanza import ASK, Announced, Question, Told, read_ask
 from e2e.conftest import Government, govern, play
@@ -21,8 +22,13 @@ DEPARTMENT, SECRET = "tax.gov.example", "tax-secret"
 @pytest.fixture(scope="module")
 def ministry() -> Iterator[Government]:
     """The default policy, a department's component that may say something in a room, and a mod_pep that forgets all but one account."""
-    components = {"components": {DEPARTMENT: SECRET}, "component_modules": ("apostille_gate",)}
-    yield from govern("ministry", guarded=(DEPARTMENT,), extra="pep_service_cache_size = 1", **components)
+    yield from govern(
+        "ministry",
+        guarded=(DEPARTMENT,),
+        extra="pep_service_cache_size = 1",
+        components={DEPARTMENT: SECRET},
+        component_modules=("apostille_gate",),
+    )
 
 
 class Listener:
@@ -138,7 +144,7 @@ def test_in_a_room_that_is_open_whoever_is_there_can_read_and_who_has_left_canno
                 await dmitri.join(room, "D")
                 say(asha, room, "o2")
                 assert set(readers(await heard.next())) == {"asha", "boris", "dmitri"}
-                dmitri.plugin["xep_0045"].leave_muc(room, "D")
+                dmitri.plugin["xep_0045"].leave_muc(JID(room), "D")
                 await dmitri.plugin["xep_0199"].ping(timeout=5)
                 say(asha, room, "o3")
                 assert set(readers(await heard.next())) == {"asha", "boris"}

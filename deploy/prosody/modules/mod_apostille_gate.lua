@@ -6,7 +6,7 @@
 --
 -- apostille_facts says what is told of a message, apostille_devices what of somebody's devices and apostille_members what of a room,
 -- apostille_queues keeps the order, apostille_asking talks to a component, apostille_told knows what that one has heard before,
--- apostille_terms holds what it has said beforehand. This file holds the hooks, and what a sender hears.
+-- apostille_terms holds what it has said beforehand, apostille_bounces what a sender hears. This file holds the hooks.
 
 local st = require "util.stanza";
 local jid = require "util.jid";
@@ -19,7 +19,6 @@ local new_memory = module:require("apostille_told");
 local acks = module:require("apostille_acks");
 local xmlns_gate = "apostille:gate:0";
 local xmlns_sid = "urn:xmpp:sid:0";
-local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
 local xmlns_caps = "http://jabber.org/protocol/caps";
 
 local prosody = prosody;
@@ -47,47 +46,7 @@ local queues;
 local lanes = {};
 local last_ref = 0;
 
--- What a sender hears where the component has never said better, in more languages (apostille_terms).
-local texts = {
-	unavailable = "Your message was not delivered: the service that checks messages cannot be reached just now. Please try again in a moment.";
-	crowded = "Your message was not delivered: too many messages are waiting to be checked. Please send it again in a moment.";
-	reload = "Your message was not delivered: the service that checks messages is being restarted. Please send it again in a moment.";
-	broken = "Your message was not delivered: it could not be checked. Please send it again; if this comes back, tell your administrator.";
-};
-
--- ---- answers to the sender ---------------------------------------------------------------------------------------
-
-local function reply_to(entry, reply)
-	local stanza = entry.stanza;
-	local to_host = jid.host(stanza.attr.to) or this_host;
-	if stanza.name == "message" and not (hosts[to_host] and hosts[to_host].modules.muc) then
-		-- Some clients show an error only where it comes from the bare JID that the chat is with.
-		reply.attr.from = jid.bare(stanza.attr.to) or jid.bare(stanza.attr.from);
-	end
-	if entry.origin.type == "c2s" and entry.origin.send then
-		if not entry.origin.destroyed then entry.origin.send(reply); end
-	else
-		module:send(reply);
-	end
-end
-
-local function bounce(entry, refusal)
-	if entry.held or entry.stanza.attr.type == "error" then return; end
-	if type(refusal) == "string" then
-		local text, language = terms.text(refusal, lib.language_of(entry.stanza));
-		refusal = {
-			kind = "wait", condition = "recipient-unavailable", text = text or texts[refusal], language = language or "en", code = refusal;
-		};
-	end
-	local condition = refusal.condition;
-	if entry.stanza.name == "iq" and condition == "policy-violation" then
-		condition = "not-allowed"; -- libraries that do not know the other leave the client without any answer
-	end
-	local reply = st.error_reply(entry.stanza, refusal.kind, condition, nil, entry.lane and entry.lane.jid or gate_jids[1]);
-	if refusal.text then reply:text_tag("text", refusal.text, { xmlns = xmlns_stanzas, ["xml:lang"] = refusal.language }); end
-	reply:tag("refused", { xmlns = xmlns_gate, code = refusal.code }):up();
-	reply_to(entry, reply);
-end
+local bounce = module:require("apostille_bounces")(gate_jids[1], terms, lib.language_of);
 
 -- ---- queues and questions ----------------------------------------------------------------------------------------
 
@@ -316,7 +275,8 @@ end
 
 -- What runs is what was loaded, so its files are read now.
 local loaded = {};
-for _, name in ipairs { "mod_apostille_gate", "apostille_acks.lib", "apostille_asking.lib", "apostille_devices.lib", "apostille_facts.lib",
+for _, name in ipairs { "mod_apostille_gate", "apostille_acks.lib", "apostille_asking.lib", "apostille_bounces.lib",
+	"apostille_devices.lib", "apostille_facts.lib",
 	"apostille_members.lib", "apostille_queues.lib", "apostille_terms.lib", "apostille_told.lib" } do
 	local file = module:load_resource(name..".lua");
 	loaded[#loaded + 1] = file and file:read("*a") or "";
