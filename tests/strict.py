@@ -38,6 +38,7 @@ TABLE: dict[tuple[str, str], tuple[int, int, int]] = {
     ("urn:xmpp:delay", "delay"): (0, 160, 0),
     ("http://jabber.org/protocol/nick", "nick"): (64, 0, 0),
     ("urn:xmpp:eme:0", "encryption"): (0, 80, 0),
+    ("urn:xmpp:message-correct:0", "replace"): (0, 80, 0),
     RETRACT: (0, 80, 0),
     ("urn:xmpp:styling:0", "unstyled"): (0, 0, 0),
     (MUC_USER, "x"): (0, 0, 0),
@@ -45,13 +46,13 @@ TABLE: dict[tuple[str, str], tuple[int, int, int]] = {
 }
 # Only beside an encrypted part with a payload; a fallback mark also with a retraction.
 BESIDE: dict[tuple[str, str], tuple[int, int, int]] = {
-    ("urn:xmpp:message-correct:0", "replace"): (0, 80, 0),
     ("urn:xmpp:message-attaching:1", "attach-to"): (0, 80, 0),
     ("urn:xmpp:reply:0", "reply"): (0, 256, 0),
-    ("urn:xmpp:reference:0", "reference"): (0, 192, 0),
-    MARK: (0, 96, 2),
+    ("urn:xmpp:reference:0", "reference"): (0, 112, 0),
+    MARK: (0, 64, 2),
 }
 INVITATIONS = {("jabber:x:conference", "x"): (0, 256, 0), (MUC_USER, "x"): (100, 320, 4)}
+OFTEN = {("urn:xmpp:sid:0", "stanza-id"): 3, MARK: 2, ("urn:xmpp:reference:0", "reference"): 4}
 _BLANK = " \t\r\n"
 
 
@@ -166,7 +167,7 @@ def may_pass(message: ET.Element, sender: str, recipient: str, *, room: bool) ->
     names = {split(child.tag) for child in message}
     text_sealed = any(one.find(f"{{{split(one.tag)[0]}}}payload") is not None for one in sealed)
     retracted = {RETRACT, MARK} <= names
-    if max(times.values(), default=0) > 4 or any(times[one.tag] > 1 for one in sealed) or times[f"{{{CLIENT}}}body"] > 1:
+    if any(count > OFTEN.get(split(tag), 1) for tag, count in times.items()):
         return False
     for child in message:
         if child in sealed:
@@ -190,4 +191,4 @@ def may_pass(message: ET.Element, sender: str, recipient: str, *, room: bool) ->
         if most is None or text > most[0] or markup > most[1] or elements > most[2]:
             return False
         aside += text + markup
-    return aside <= (768 if sealed else 384)
+    return aside <= (768 if sealed else 256)

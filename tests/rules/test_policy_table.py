@@ -44,17 +44,17 @@ ANYWHERE: dict[Name, tuple[int, int, int]] = {
     ("urn:xmpp:delay", "delay"): (0, 160, 0),
     ("http://jabber.org/protocol/nick", "nick"): (64, 0, 0),
     ("urn:xmpp:eme:0", "encryption"): (0, 80, 0),
+    ("urn:xmpp:message-correct:0", "replace"): (0, 80, 0),
     RETRACT: (0, 80, 0),
     ("urn:xmpp:styling:0", "unstyled"): (0, 0, 0),
     MUC: (0, 0, 0),
     ("urn:xmpp:attention:0", "attention"): (0, 0, 0),
 }
 BESIDE: dict[Name, tuple[int, int, int]] = {
-    ("urn:xmpp:message-correct:0", "replace"): (0, 80, 0),
     ("urn:xmpp:message-attaching:1", "attach-to"): (0, 80, 0),
     ("urn:xmpp:reply:0", "reply"): (0, 256, 0),
-    ("urn:xmpp:reference:0", "reference"): (0, 192, 0),
-    FALLBACK: (0, 96, 2),
+    ("urn:xmpp:reference:0", "reference"): (0, 112, 0),
+    FALLBACK: (0, 64, 2),
 }
 TOLD: dict[Name, tuple[int, int, int]] = {
     ("http://jabber.org/protocol/pubsub#event", "event"): (16_384, 16_384, 300),
@@ -209,7 +209,7 @@ def test_what_belongs_to_an_encrypted_text_is_refused_without_one(name: Name, ty
 @pytest.mark.parametrize("name", TOLD, ids=names)
 def test_what_servers_and_rooms_tell_passes_from_them_only_and_within_limits(name: Name) -> None:
     text, markup, elements = TOLD[name]
-    said = Kind.READABLE if text or markup > 384 else Kind.EMPTY  # what can be read is written down
+    said = Kind.READABLE if text or markup > 256 else Kind.EMPTY  # what can be read is written down
     content = told(child(*name, text, markup, elements))
     assert (content.kind, content.objections) == (said, ())
     assert told(child(*name)).kind is Kind.EMPTY
@@ -258,7 +258,26 @@ def test_an_element_in_no_row_is_refused_alone_and_beside_an_encrypted_part(name
     assert bool(examine(message(child(namespace, name, 4097)), ALL_EXTRAS).objections)
 
 
-@pytest.mark.parametrize("name", ANYWHERE, ids=names)
-def test_an_element_may_stand_there_so_many_times_and_no_more(name: Name) -> None:
-    assert kind(*[child(*name)] * 4) is Kind.EMPTY
-    assert examine(message(*[child(*name)] * 5)).objections == (Objection("too-much", called(name)),)
+OFTEN = {(SID, "stanza-id"): 3, FALLBACK: 2, ("urn:xmpp:reference:0", "reference"): 4, ("jabber:x:oob", "x"): 4}
+
+
+@pytest.mark.parametrize("name", [*ANYWHERE, *BESIDE], ids=names)
+def test_an_element_may_stand_there_once_and_few_more_often(name: Name) -> None:
+    most = OFTEN.get(name, 1)
+    assert examine(message(legacy(), *[child(*name)] * most)).kind is Kind.ENCRYPTED
+    assert examine(message(legacy(), *[child(*name)] * (most + 1))).objections == (Objection("too-much", called(name)),)
+
+
+@pytest.mark.parametrize(("extra", "name"), EXTRA_ROWS, ids=names)
+def test_what_can_be_read_by_nature_stands_there_once_but_files_come_in_fours(extra: str, name: Name) -> None:
+    most = 4 if EXTRAS[extra][name] == FILE or name in OFTEN else 1
+    beside = [child(*name)] * most
+    in_room: dict[str, Any] = {"type": "groupchat"} if extra == "subject" else {"recipient": ROOM, "room": ROOM}
+    assert not examine(message(*beside, **in_room), frozenset((extra,))).objections
+    assert Objection("too-much", called(name)) in examine(message(*beside, child(*name), **in_room), frozenset((extra,))).objections
+
+
+def test_what_nobody_knows_comes_in_fours_at_most() -> None:
+    unknown = [child("unknown:x", "x")] * 4
+    assert not examine(message(*unknown), frozenset(("unknown",))).objections
+    assert examine(message(*unknown, child("unknown:x", "x")), frozenset(("unknown",))).objections

@@ -59,6 +59,7 @@ FALLBACKS = frozenset(
         "e56d7eb2c8fe5c2b9a6c815caafcb2af1622f68ee9686a496b2368c5ac819cd7",  # QXmpp (Kaidan), OMEMO 2
         "e07ff95085042c01bd791541f052589b78e8da3b551d06d4a7d881fe7a91192b",  # QXmpp, OMEMO 0.3
         "44ab35fd78fc88269c62562be3643940ff522a06cb746b2c8fcbe13a7f8a1f59",  # Iris (Psi, Psi+), since it is no plugin
+        "d488659e887e6a1a0784e3585cdd1664e11cc94e440588d9d4063e75d545b0fe",  # poezio (poezio-omemo)
         "861949ecec942950bbfe89293032a4606c0cf1f89a60c5129ff2eade330c9082",  # Smack
     )
 )

@@ -18,11 +18,12 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How much one element may carry: bytes of text, bytes of markup that its writer chose, descendants."""
+    """How much one element may carry (bytes of text, bytes of markup that its writer chose, descendants), and how many there may be."""
 
     text: int = 0
     attributes: int = 0
     elements: int = 0
+    times: int = 1
 
     def holds(self, child: Child) -> bool:
         """Whether an element is within these measures."""
@@ -58,11 +59,12 @@ TABLE: Mapping[Name, Row] = {
     ("urn:xmpp:hints", "no-copy"): Row(),
     ("urn:xmpp:carbons:2", "private"): Row(),
     ("urn:xmpp:sid:0", "origin-id"): _MARK,
-    ("urn:xmpp:sid:0", "stanza-id"): Row(attributes=160),
+    ("urn:xmpp:sid:0", "stanza-id"): Row(attributes=160, times=3),
     ("urn:xmpp:occupant-id:0", "occupant-id"): _MARK,
     ("urn:xmpp:delay", "delay"): Row(attributes=160),
     ("http://jabber.org/protocol/nick", "nick"): Row(text=64),
     ("urn:xmpp:eme:0", "encryption"): Row(attributes=80),  # says "encrypted", proves nothing
+    ("urn:xmpp:message-correct:0", "replace"): _MARK,  # slixmpp sends it beside nothing, when the text is encrypted
     RETRACT: _MARK,
     ("urn:xmpp:styling:0", "unstyled"): Row(),
     _MUC: Row(),  # the mark of a private message from a room
@@ -70,11 +72,10 @@ TABLE: Mapping[Name, Row] = {
 }
 # Says something about an encrypted text, so it stands beside one and nowhere else; a fallback mark also beside a retraction.
 BESIDE: Mapping[Name, Row] = {
-    ("urn:xmpp:message-correct:0", "replace"): _MARK,
     ("urn:xmpp:message-attaching:1", "attach-to"): _MARK,
     ("urn:xmpp:reply:0", "reply"): Row(attributes=256),
-    ("urn:xmpp:reference:0", "reference"): Row(attributes=192),
-    FALLBACK: Row(attributes=96, elements=2),
+    ("urn:xmpp:reference:0", "reference"): Row(attributes=112, times=4),
+    FALLBACK: Row(attributes=64, elements=2, times=2),
 }
 # What servers and rooms tell of themselves, under a JID without a resource and through another server or a component.
 TOLD: Mapping[Name, Row] = {
@@ -90,7 +91,7 @@ ERROR_ROW = Row(attributes=192, elements=3)
 SUBJECT_ROW = Row(text=1024, attributes=LANG_LIMIT)
 FORM_ROW = Row(text=320, attributes=768, elements=24)
 REACTION_BYTES = 32  # of text in one reaction: the longest emoji are families and flags of less
-_FILE = Row(text=4096, attributes=4096, elements=60)
+_FILE = Row(text=4096, attributes=4096, elements=60, times=4)
 _CALL = Row(text=32, attributes=320, elements=6)
 _JINGLE = ("propose", "ringing", "proceed", "accept", "reject", "retract", "finish")
 # Readable by nature: only a rule that lists the extra lets them pass.
@@ -107,7 +108,7 @@ EXTRAS: Mapping[str, Mapping[Name, Row]] = {
         **{("urn:xmpp:call-invites:0", name): _CALL for name in ("invite", "accept", "reject", "retract", "left")},
     },
     "links": {
-        OOB: Row(text=2048, attributes=16, elements=2),
+        OOB: Row(text=2048, attributes=16, elements=2, times=4),
         ("urn:xmpp:sfs:0", "file-sharing"): _FILE,
         ("urn:xmpp:sfs:0", "sources"): _FILE,
         ("urn:xmpp:esfs:0", "encrypted"): _FILE,
@@ -121,7 +122,7 @@ EXTRAS: Mapping[str, Mapping[Name, Row]] = {
     },
     "xhtml": {("http://jabber.org/protocol/xhtml-im", "html"): Row(text=65_536, attributes=65_536, elements=2000)},
 }
-UNKNOWN_ROW = Row(text=4096, attributes=4096, elements=100)  # of the extra "unknown"
+UNKNOWN_ROW = Row(text=4096, attributes=4096, elements=100, times=4)  # of the extra "unknown"
 _NEVER = (
     "",
     "jabber:client",
@@ -140,6 +141,11 @@ _NEVER = (
     "urn:xmpp:privilege:1",
     "urn:xmpp:privilege:2",
 )
+_TABLES = (TABLE, BESIDE, TOLD, *EXTRAS.values())
+TIMES: Mapping[Name, int] = {BODY: 1} | {
+    name: max(table[name].times for table in _TABLES if name in table)
+    for name in dict.fromkeys(name for table in _TABLES for name in table)
+}
 KNOWN_NAMESPACES = frozenset(
-    (*_NEVER, *(name[0] for table in (TABLE, BESIDE, TOLD, *EXTRAS.values()) for name in table)),
+    (*_NEVER, *(name[0] for name in TIMES)),
 )

@@ -19,10 +19,9 @@ from apostille.vocabulary import Child, Envelope, Free, Message, Terms, bare
 
 __all__ = ["Content", "Kind", "Objection", "examine", "free_terms", "sound_publication"]
 
-_RESOURCE_LIMIT = 128  # bytes after the slash of the recipient: a nickname at most
+_RESOURCE_LIMIT = 96  # bytes after the slash of a JID: a device, or a nickname
 _ASIDE_LIMIT = 768  # bytes that a message may carry beside its encrypted parts, whatever each row allows
-_BARE_LIMIT = 384  # the same of a message without an encrypted part, of which nothing is written down
-_TIMES = 4  # how often one element may stand in a message (XEP-0428: one fallback mark per range); a record names as many
+_BARE_LIMIT = 256  # the same of a message without an encrypted part, of which nothing is written down
 _TABLE = rows.TABLE
 
 
@@ -107,9 +106,13 @@ def _fits(text: str, limit: int) -> bool:
 
 def _long(message: Message) -> bool:
     """Whether one of the texts that a message must have is a place for a letter."""
-    resource = message.recipient.partition("/")[2]
-    ids_fit = _fits(message.id, ID_LIMIT) and _fits(message.origin_id, ID_LIMIT)
-    return not (ids_fit and (not resource or _fits(resource, _RESOURCE_LIMIT)))
+    sender, recipient = message.sender, message.recipient
+    return not (
+        _fits(message.id, ID_LIMIT)
+        and _fits(message.origin_id, ID_LIMIT)
+        and _fits(sender.partition("/")[2], _RESOURCE_LIMIT)
+        and _fits(recipient.partition("/")[2], _RESOURCE_LIMIT)
+    )
 
 
 def _told(message: Message) -> bool:
@@ -185,7 +188,7 @@ def free_terms(within: Sequence[str]) -> Terms:
     """
     free = [Free(*name, 0, row.attributes, 0) for name, row in _TABLE.items() if not row.text and not row.elements]
     error = Free(*rows.ERROR, rows.ERROR_ROW.text, rows.ERROR_ROW.attributes, rows.ERROR_ROW.elements, "error")
-    return Terms((*free, error), tuple(within), ID_LIMIT, _BARE_LIMIT, _TIMES)
+    return Terms((*free, error), tuple(within), ID_LIMIT, _BARE_LIMIT, 1)
 
 
 def _called(name: Name) -> str:
@@ -206,14 +209,15 @@ def _place(message: Message, child: Child, name: Name, extras: frozenset[str]) -
     row = rows.ERROR_ROW if message.type == "error" and name == rows.ERROR else _TABLE.get(name)
     if row and row.holds(child):
         return _Place.ASIDE
+    if any(one.holds(child) for one in _allowed(message, child, name, extras)):
+        return _Place.SAID
     beside = rows.BESIDE.get(name)
     if beside and beside.holds(child):
         return _Place.BESIDE
     told = rows.TOLD.get(name) if _told(message) else None
     if told and told.holds(child):
         return _Place.SAID if child.text or child.attributes > _BARE_LIMIT else _Place.ASIDE
-    allowed = any(one.holds(child) for one in _allowed(message, child, name, extras))
-    return _Place.SAID if allowed else None
+    return None
 
 
 def _allowed(message: Message, child: Child, name: Name, extras: frozenset[str]) -> Iterator[Row]:
@@ -245,7 +249,7 @@ def _together(names: Counter[Name], aside: list[Child], bodies: list[Child], lim
         if name[1] == "encrypted" and name[0] in VERSIONS and count > 1:
             # No client sends two encrypted parts of one version, and a record names few: what it does not name could never be traced.
             yield Objection("encrypted-malformed", _called(name))
-        elif count > (1 if name in (rows.BODY, OX) else _TIMES):
+        elif count > rows.TIMES.get(name, 1 if name == OX else rows.UNKNOWN_ROW.times):
             yield Objection("too-much", _called(name))
     if sum(child.attributes + child.text for child in aside) + sum(body.attributes for body in bodies) > limit:
         yield Objection("too-much", "all parts together")

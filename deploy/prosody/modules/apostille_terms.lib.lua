@@ -13,6 +13,10 @@ local function whole(text)
 	return text and text:find("^%d+$") and tonumber(text) or nil;
 end
 
+local function resource(jid)
+	return #(jid and match(jid, "/(.*)") or "");
+end
+
 -- `facts` measures, so that both say the same of a stanza.
 return function (facts)
 	local measure, loose_text, most_children = facts.measure, facts.loose_text, facts.most_children;
@@ -63,7 +67,7 @@ return function (facts)
 		local tags, attr = stanza.tags, stanza.attr;
 		if not free or not within[to_host] or (tags[1] and not row_of(tags[1], attr.type)) then return false; end
 		if time_now() > valid_until or loose_text(stanza) > 0 or #(attr.id or "") > free.id or #tags > most_children then return false; end
-		if #(attr.to and match(attr.to, "/(.*)") or "") > free.id then return false; end -- its sender wrote that, too
+		if resource(attr.to) > free.id or resource(attr.from) > free.id then return false; end -- its sender chose both
 		local aside, times = 0, {};
 		for _, child in ipairs(tags) do
 			local row = row_of(child, attr.type);
