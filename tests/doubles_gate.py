@@ -66,7 +66,7 @@ class ToldPolicy:
     def terms(self) -> Terms:
         return replace(TERMS, outages=self.outages)
 
-    def refresh(self) -> bool:
+    def refresh(self, *, asked: bool = False) -> bool:  # noqa: ARG002
         newer, self.newer = self.newer, False
         return newer
 

@@ -257,15 +257,16 @@ class _PolicyOfGate:
     def terms(self) -> Terms:
         return self._judge.terms()
 
-    def refresh(self) -> bool:
-        if not self._file.changed():
+    def refresh(self, *, asked: bool = False) -> bool:
+        changed = self._file.changed()
+        if not (changed or asked):
             return False
         try:
             self._judge.adopt(self._file.load())
         except (Refusal, Fault) as error:
             log.error("the changed policy cannot be used, and the one before it stays in force: %s", error)
             return False
-        log.info("the changed policy is in force")
+        log.info("the changed policy is in force" if changed else "the policy was read again: it has not changed")
         return True
 
 
@@ -309,6 +310,8 @@ def rosters_component(settings: Settings, engine: Engine) -> RostersComponent:
 def serve(path: str | None, rooms: Sequence[str], gates: int | None = None, options: Sequence[str] = ()) -> None:
     """Run rooms until SIGINT or SIGTERM; every gate but the first in a process of its own, started with these options as well.
 
+    SIGHUP: all gates read the policy again at once.
+
     Raises:
         Fault: another process has taken a component's place.
     """
@@ -319,6 +322,7 @@ def serve(path: str | None, rooms: Sequence[str], gates: int | None = None, opti
     log.info("serving %s for %s", ", ".join(rooms), settings.domain)
     builders: list[Callable[[], Component]] = []
     others: AbstractContextManager[object] = nullcontext()
+    apart: list[GateProcesses] = []
     if "rosters" in rooms:
         builders.append(partial(rosters_component, settings, engine))
     if "gate" in rooms:
@@ -326,9 +330,10 @@ def serve(path: str | None, rooms: Sequence[str], gates: int | None = None, opti
         writer = Shared(ledger_writer(settings, engine))
         builders.append(partial(gate_component, settings, engine, writer))
         numbers = range(2, settings.components_gates + 1)
-        others = GateProcesses(path, settings.components_gates, numbers, partial(answer, writer=writer), options)
+        others = processes = GateProcesses(path, settings.components_gates, numbers, partial(answer, writer=writer), options)
+        apart.append(processes)
     with others:
-        _run(builders)
+        _run(builders, apart=apart)
 
 
 def serve_gate(path: str | None, gates: int, number: int, ledger: int) -> None:
@@ -342,7 +347,7 @@ def serve_gate(path: str | None, gates: int, number: int, ledger: int) -> None:
     _run([partial(gate_component, settings, engine, writer, number)], until_eof=True)
 
 
-def _run(builders: Sequence[Callable[[], Component]], *, until_eof: bool = False) -> None:
+def _run(builders: Sequence[Callable[[], Component]], *, until_eof: bool = False, apart: Sequence[GateProcesses] = ()) -> None:
     async def run() -> None:
         components = [build() for build in builders]
 
@@ -350,9 +355,18 @@ def _run(builders: Sequence[Callable[[], Component]], *, until_eof: bool = False
             for component in components:
                 component.stop()
 
+        def read_again() -> None:
+            for component in components:
+                if isinstance(component, GateComponent):
+                    component.refresh()
+            for processes in apart:
+                processes.hang_up()
+
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, stop)
+        loop.add_signal_handler(signal.SIGHUP, read_again)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # blocked for one that another process has started
         if until_eof:
             loop.add_reader(0, stop)  # nobody writes there: readable is closed
         await asyncio.gather(*(component.serve() for component in components))

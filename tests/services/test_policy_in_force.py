@@ -112,6 +112,20 @@ def test_a_file_that_is_gone_changes_nothing_and_is_told_once(in_force: InForce,
     assert in_force.rule() == "again"
 
 
+def test_whoever_asks_hears_what_came_of_it_each_time(in_force: InForce, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        assert in_force.policy.refresh(asked=True)
+        assert "the policy was read again: it has not changed" in caplog.text
+        in_force.write(LAX)
+        assert in_force.policy.refresh(asked=True)
+        assert "the changed policy is in force" in caplog.text
+        in_force.write("rule = ")
+        caplog.clear()
+        assert [in_force.policy.refresh(asked=True) for _ in range(2)] == [False, False]
+    assert [("not TOML" in line, "stays in force" in line) for line in caplog.messages] == [(True, True)] * 2
+    assert in_force.rule() == "lax"
+
+
 def test_at_the_start_a_file_that_cannot_be_read_is_no_policy(tmp_path: Path) -> None:
     with pytest.raises(Fault):
         PolicyFile(tmp_path / "none.toml").load()

@@ -97,6 +97,7 @@ class GateComponent(Component):
         self._reported = asyncio.Event()
         self._waiting: set[asyncio.Task[None]] = set()
         self._beating: asyncio.Task[None] | None = None
+        self._asked = asyncio.Event()
         self.register_plugin("apostille_gate", module="apostille_xep.gate")
         self._wire: WirePlugin = cast("dict[str, Any]", self.plugin)["apostille_gate"]
         self.add_event_handler("apostille_gate_ask", self._on_ask)
@@ -114,6 +115,10 @@ class GateComponent(Component):
             self._beating.cancel()
         self._beating = asyncio.get_running_loop().create_task(self._beat())
 
+    def refresh(self) -> None:
+        """Read the policy again at once, whether or not its file has changed."""
+        self._asked.set()
+
     async def _beat(self) -> None:
         """Tell every guarded host its terms: at once, when the policy changes, and as a heartbeat."""
         told = -_HEARTBEAT
@@ -123,13 +128,16 @@ class GateComponent(Component):
                 log.warning("%s: the server has not answered for %d seconds; connecting again", self.boundjid, _SILENCE)
                 self.abort()  # the other side of the connection is gone, and nobody has told
                 return
-            changed = self._gate.refresh()
+            asked = self._asked.is_set()
+            self._asked.clear()
+            changed = self._gate.refresh(asked=asked)
             if changed or now - told >= _HEARTBEAT:
                 told = now
                 terms = _terms(self._gate.terms())
                 for host in self._guarded:
                     self._wire.tell(host, terms)
-            await asyncio.sleep(_POLL)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), _POLL)
 
     def _on_covered(self, answer: tuple[str, Covered | None]) -> None:
         self._heard = time.monotonic()

@@ -7,6 +7,7 @@ that none stays behind however its parent ends, and has a connection to its pare
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import sys
 import threading
@@ -36,6 +37,7 @@ class GateProcesses:
         command = [sys.executable, "-m", "apostille", *chosen, "serve", "gate", *options, "--gates", str(gates), "--number"]
         self._commands = [[*command, str(number)] for number in numbers]
         self._leaving = threading.Event()
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._keepers = [threading.Thread(target=self._keep, args=(one,), daemon=True) for one in self._commands]
 
     def __enter__(self) -> GateProcesses:
@@ -48,12 +50,20 @@ class GateProcesses:
         for keeper in self._keepers:
             keeper.join(2 * _FAREWELL)
 
+    def hang_up(self) -> None:
+        """Pass SIGHUP on to every gate."""
+        for child in list(self._children.values()):
+            child.send_signal(signal.SIGHUP)
+
     def _keep(self, command: list[str]) -> None:
+        # A child inherits this, and lets SIGHUP through once it knows what to do with it: until then the signal would end it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         while not self._leaving.is_set():
             here, there = Pipe()
             with there:
                 handle = there.fileno()
                 child = subprocess.Popen([*command, "--ledger", str(handle)], stdin=subprocess.PIPE, pass_fds=[handle])
+            self._children[command[-1]] = child
             threading.Thread(target=self._answer, args=(here,), daemon=True).start()
             while child.poll() is None and not self._leaving.wait(0.2):
                 pass

@@ -35,8 +35,11 @@ class Policy(Protocol):
         """What a server may know beforehand."""
         ...
 
-    def refresh(self) -> bool:
-        """Look whether there is a newer policy; True if it is in force now, and the terms may have changed."""
+    def refresh(self, *, asked: bool = False) -> bool:
+        """Look whether there is a newer policy; True if it is in force now, and the terms may have changed.
+
+        `asked`: somebody wants to hear of it, whether or not it is newer.
+        """
         ...
 
 
@@ -99,9 +102,9 @@ class Gate:
         """What a server may know beforehand."""
         return self._policy.terms()
 
-    def refresh(self) -> bool:
-        """Look whether there is a newer policy; True if it is in force now."""
-        return self._policy.refresh()
+    def refresh(self, *, asked: bool = False) -> bool:
+        """Look whether there is a newer policy, or read it in any case if `asked`; True if it is in force now."""
+        return self._policy.refresh(asked=asked)
 
     def notices(self, messages: Sequence[Message], outcomes: Sequence[Outcome]) -> list[tuple[str, Verdict]]:
         """Whom to tell what under the stage "warn": (bare JID, verdict); each person hears each kind once an hour."""

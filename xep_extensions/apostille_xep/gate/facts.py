@@ -111,12 +111,15 @@ def _parse(stanza: bytes) -> _Element:
         open_[-1].nodes.append(element)
         open_.append(element)
 
+    def said(text: str) -> None:
+        open_[-1].nodes.append(text)
+
     def restricted(*_: object) -> None:
         raise Unreadable("stanza: has a comment or an instruction, which no stream may (RFC 6120 section 11.1)")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = lambda _: open_.pop()
-    parser.CharacterDataHandler = lambda text: open_[-1].nodes.append(text)
+    parser.CharacterDataHandler = said
     parser.CommentHandler = parser.ProcessingInstructionHandler = restricted
     try:
         parser.Parse(f"<stream xmlns='{_CLIENT}'>".encode(), False)
