@@ -37,6 +37,7 @@ from apostille.ledger.service import Ledger, Reader
 from apostille.ledger.sharing import Remote, Shared, Writer, answer
 from apostille.ledger.store import SqlLog
 from apostille.migrations import expect_current
+from apostille.policy.rules import Policy
 from apostille.policy.service import Hosts, Judge
 from apostille.policy.store import PolicyFile, load_policy
 from apostille.rosters.component import RostersComponent
@@ -275,14 +276,19 @@ def ledger_writer(settings: Settings, engine: Engine) -> Ledger:
     return Ledger(SqlLog(engine), signer(settings))
 
 
+def judge(settings: Settings, engine: Engine, policy: Policy) -> Judge:
+    """What judges by a policy, with the directory behind it."""
+    hosts = Hosts(settings.domain, frozenset(settings.server_rooms), _services(settings))
+    return Judge(policy, _DirectoryOfPolicy(_directory(settings, engine)), hosts, _WallClock().now)
+
+
 def gate(settings: Settings, engine: Engine, writer: Writer | None = None) -> Gate:
     """The gate with the rooms behind it; `writer` is the ledger's, if another process holds it."""
-    hosts = Hosts(settings.domain, frozenset(settings.server_rooms), _services(settings))
     file = PolicyFile(settings.policy_file)
-    judge = Judge(file.load(), _DirectoryOfPolicy(_directory(settings, engine)), hosts, _WallClock().now)
+    judging = judge(settings, engine, file.load())
     keeper = _LedgerOfGate(writer or ledger_writer(settings, engine))
     salt = partial(secrets.token_bytes, records.SALT_BYTES)
-    return Gate(_PolicyOfGate(file, judge), keeper, lambda: time.time_ns() // 1_000_000, salt)
+    return Gate(_PolicyOfGate(file, judging), keeper, lambda: time.time_ns() // 1_000_000, salt)
 
 
 def gate_component(settings: Settings, engine: Engine, writer: Writer | None = None, number: int = 1) -> GateComponent:

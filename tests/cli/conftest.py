@@ -9,6 +9,7 @@ import pytest
 
 from installation import SAMPLE, Installation, run
 from messages import ANNA, BORIS, body, legacy, message
+from policies import RULES, write
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +45,26 @@ def empty(_made: Path, tmp_path: Path) -> Installation:
 def filled(_filled: Path, tmp_path: Path) -> Installation:
     """With the sample government, under an observing policy, and four entries: m0 (OMEMO), m1 ("hello"), m2 (back), a filing of two ids."""
     return Installation(Path(shutil.copytree(_filled, tmp_path / "gov")))
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """Another policy, in a file of its own."""
+    return write(tmp_path / "other.toml", RULES)
+
+
+@pytest.fixture
+def stanza(tmp_path: Path) -> Path:
+    """A message to a room in a file: plain text, and a link."""
+    text = "<message type='groupchat'><body>hi</body><x xmlns='jabber:x:oob'><url>https://files.example/a</url></x></message>"
+    return write(tmp_path / "message.xml", text)
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder without settings, to work in."""
+    folder = tmp_path / "nowhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("APOSTILLE_CONFIG", raising=False)
+    return folder

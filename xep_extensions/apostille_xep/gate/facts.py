@@ -181,9 +181,9 @@ def _measure(element: _Element) -> tuple[int, int, int]:
 def _child(element: _Element) -> Child:
     if element.name == "encrypted" and element.namespace in _OMEMO:
         return Child(element.namespace, "encrypted", 0, 0, 0, "", _envelope(element))
-    is_body = (element.namespace, element.name) == (_CLIENT, "body")
-    digest = hashlib.sha256("".join(element.texts()).encode()).hexdigest() if is_body else ""
-    return Child(element.namespace, element.name, *_measure(element), digest, None)
+    name, (text, markup, elements) = (element.namespace, element.name), _measure(element)
+    digest = hashlib.sha256("".join(element.texts()).encode()).hexdigest() if name == (_CLIENT, "body") else ""
+    return Child(*name, text, markup, elements, digest, None)
 
 
 # ---- OMEMO --------------------------------------------------------------------------------------------------------------
