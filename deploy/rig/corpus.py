@@ -10,8 +10,10 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from apostille.policy.classes import Side
 from apostille.policy.rules import Policy
 from apostille.vocabulary import Party, bare
 from apostille_xep.gate.stanza import Question
@@ -70,9 +72,12 @@ def cases(folder: str) -> Iterator[Case]:
             yield Case(path.stem, words, xml)
 
 
+_NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
 def code_of(policy: Policy, case: Case, question: object) -> str:
     """What an official is told who sends this: the code of the refusal, or nothing if it passes."""
     if not isinstance(question, Question):
         return "unreadable-facts"  # as the gate says of what it cannot read
-    verdict = policy.judge(case.asked(question), Party.VERIFIED, case.recipient)
+    verdict = policy.judge(case.asked(question), Side(Party.VERIFIED), Side(case.recipient), _NOW)
     return "" if verdict.passes else verdict.code

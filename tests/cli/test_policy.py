@@ -43,6 +43,8 @@ def test_software_is_told_the_same(empty: Installation) -> None:
         "window": "always",
         "require": "omemo",
         "versions": ["2"],
+        "devices": "any",
+        "unknown_devices": "refuse",
         "extras": ["subject"],
         "stage": "warn",
         "outage": "hold",

@@ -11,6 +11,7 @@ import pytest
 
 from apostille.policy.classes import InUnit, OnPost, TheRoom
 from apostille.policy.documents import read_policy
+from apostille.policy.recipients import Level, Unknown
 from apostille.policy.rules import Direction, Policy, Requirement, Rule, Setting, Stage
 from apostille.policy.store import load_policy
 from apostille.policy.windows import ALWAYS, Window
@@ -73,6 +74,12 @@ def test_classes_direction_and_time_are_read() -> None:
     assert read(f'[[rule]]\nname = "a"\n{WHO}hours = "00:00-24:00"').rules[0].window == ALWAYS
 
 
+def test_which_devices_a_rule_wants_is_read() -> None:
+    plain, told = read(f'[[rule]]\nname = "a"\n{WHO}[[rule]]\nname = "b"\n{WHO}devices = "approved"\nunknown_devices = "pass"\n').rules
+    assert (plain.devices, plain.unknown) == (Level.ANY, Unknown.REFUSE)
+    assert (told.devices, told.unknown) == (Level.APPROVED, Unknown.PASS)
+
+
 def test_rules_keep_the_order_of_the_file() -> None:
     names = [f"r{number}" for number in (3, 1, 2)]
     assert [rule.name for rule in read("".join(f'[[rule]]\nname = "{name}"\n{WHO}' for name in names)).rules] == names
@@ -94,7 +101,7 @@ def test_an_empty_document_is_an_empty_policy() -> None:
         (f"[[rule]]\nname = 7\n{WHO}", "rule 1: needs a name"),
         (
             f'[[rule]]\nname = "a"\n{WHO}[[rule]]\nname = "b"\n{WHO}form = 1',
-            "rule 2: unknown key 'form'; known are days, direction, extras, from, from_date",
+            "rule 2: unknown key 'form'; known are days, devices, direction, extras, from",
         ),
         ('[[rule]]\nname = "a"\nto = ["verified"]', "policy.toml: rule 1 (a): needs from, a list of verified, suspended"),
         ('[[rule]]\nname = "a"\nfrom = ["verified"]', "rule 1 (a): needs to, a list of"),
@@ -147,6 +154,8 @@ def test_an_empty_document_is_an_empty_policy() -> None:
             for wrong in ('"Mars/Base"', "7", '""', '"../x"', '"/etc/passwd"')
         ),
         (f'[[rule]]\nname = "a"\n{WHO}direction = ["in"]', "rule 1 (a): direction holds 'in'; known are local, outgoing, incoming"),
+        (f'[[rule]]\nname = "a"\n{WHO}devices = "mine"', "rule 1 (a): devices = 'mine'; should be one of any, announced, approved"),
+        (f'[[rule]]\nname = "a"\n{WHO}unknown_devices = "ok"', "rule 1 (a): unknown_devices = 'ok'; should be one of refuse, pass"),
         (f'[[rule]]\nname = "a"\n{WHO}[[rule]]\nname = "a"\n{WHO}', "policy.toml: two rules are named 'a'"),
     ],
 )

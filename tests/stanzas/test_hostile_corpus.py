@@ -12,7 +12,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from apostille.gate.component import _terms
-from apostille.policy.rules import Policy, read_policy
+from apostille.policy.documents import read_policy
+from apostille.policy.rules import Policy
 from apostille.policy.stanzas import free_terms
 from lua import Lua, in_ask
 from rig.corpus import CORPUS, SETTINGS, Case, cases, code_of

@@ -53,6 +53,8 @@ def told(rule: Rule) -> dict[str, Any]:
         "window": told_window(rule.window),
         "require": rule.require.value,
         "versions": sorted(rule.versions),
+        "devices": rule.devices.value,
+        "unknown_devices": rule.unknown.value,
         "extras": sorted(rule.extras),
         "stage": rule.stage.value,
         "outage": rule.outage.value,
@@ -165,6 +167,11 @@ MENDS: Mapping[str, str] = {
     "too-much": "the sender's client is updated: a part beside the encrypted one carries more than it may",
     "unknown-element": "the sender turns off the function of the client that adds this part",
     "version": "the sender's client speaks the encryption that the rule asks for",
+    "ghost": "the sender's client reads the device lists again, and leaves out the device that nobody has",
+    "spoofed": "the sender's client announces the device that it sends from",
+    "missing": "the sender trusts all devices of the recipients",
+    "devices-unknown": 'the recipient signs in with OMEMO turned on, or the rule has unknown_devices = "pass"',
+    "device-unapproved": "the owner of the device, or a registrar, approves it",
 }
 """What a person can do, by the code of an objection."""
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from apostille.policy.envelopes import OMEMO_2
 from apostille.policy.recipients import Known
-from apostille.policy.stanzas import OMEMO_2
 from apostille.vocabulary import Announced, Change, Message, bare
 
 GRACE = 300.0

@@ -11,14 +11,15 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from apostille.policy.classes import FORMS, Class, party_of, read_class
+from apostille.policy.recipients import Level, Unknown
 from apostille.policy.rules import EXTRAS, LONGEST_HOLD, VERSIONS, WITHIN, Direction, Policy, Requirement, Rule, Setting, Stage
 from apostille.policy.windows import ALWAYS, DAYS, Window
 from apostille.vocabulary import Outage, Reason, Refusal
 
 _WINDOW = frozenset(("hours", "days", "from_date", "to_date", "zone"))
 _KEYS = _WINDOW | frozenset(
-    ("name", "from", "to", "require", "stage", "kinds", "direction", "versions", "extras", "outage", "hold_seconds")
-)
+    ("name", "from", "to", "require", "stage", "kinds", "direction", "versions", "devices", "unknown_devices", "extras")
+) | {"outage", "hold_seconds"}
 
 
 def read_policy(document: Mapping[str, Any], origin: str) -> Policy:
@@ -63,6 +64,8 @@ def _rule(table: Any, where: str) -> Rule:
         extras=frozenset(_words(table, "extras", where, sorted(EXTRAS), [])),
         outage=Outage(_word(table, "outage", where, [one.value for one in Outage], "bounce")),
         hold_seconds=_seconds(table, where),
+        devices=Level(_word(table, "devices", where, [one.value for one in Level], "any")),
+        unknown=Unknown(_word(table, "unknown_devices", where, [one.value for one in Unknown], "refuse")),
         window=_window(table, where) if _WINDOW & set(table) else ALWAYS,
     )
     _expect_outage(rule, where)

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from apostille.policy.stanzas import OMEMO_2
+from apostille.policy.envelopes import OMEMO_2
 from apostille.vocabulary import Envelope
 
 _NOBODY: frozenset[int] = frozenset()

@@ -7,7 +7,7 @@ what time it is: that is told. An empty policy refuses everything.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -15,8 +15,9 @@ from itertools import product
 from typing import NamedTuple
 
 from apostille.policy.classes import Class, Side, TheRoom, holds, party_of
-from apostille.policy.stanzas import Content, Kind, Objection, examine, sound_publication
-from apostille.policy.texts import refused, refused_change, spoken, warned
+from apostille.policy.recipients import Finding, Level, Part, Severity, Unknown, findings
+from apostille.policy.stanzas import Content, Kind, examine, sound_publication
+from apostille.policy.texts import noted, refused, refused_change, spoken, warned
 from apostille.policy.windows import ALWAYS, Window
 from apostille.vocabulary import Change, Message, Outage, Party, Verdict, bare
 
@@ -74,6 +75,15 @@ _ALL_SETTINGS = frozenset(Setting)
 _ALL_DIRECTIONS = frozenset(Direction)
 
 
+Parts = Callable[[Message], Sequence[Part]]
+"""Says of a message for whose devices each of its encrypted parts is."""
+
+
+def no_parts(_message: Message) -> Sequence[Part]:
+    """Where nothing is known of devices."""
+    return ()
+
+
 class Case(NamedTuple):
     """What a rule is asked about, apart from what the message holds."""
 
@@ -91,12 +101,20 @@ class Condition(NamedTuple):
     holds: Callable[[Case], bool]
 
 
+class Asked(NamedTuple):
+    """What a rule looks at in a message: what it holds, and, when it is wanted, for whose devices each part is encrypted."""
+
+    message: Message
+    content: Content
+    parts: Parts
+
+
 class Check(NamedTuple):
     """One thing that a rule asks of a message: its name, what is asked in a few words, and what it finds wrong."""
 
     name: str
     reason: str
-    find: Callable[[Content], Objection | None]
+    find: Callable[[Asked], Finding | None]
 
 
 @dataclass(frozen=True)
@@ -115,6 +133,8 @@ class Rule:
     hold_seconds: int = 0
     directions: frozenset[Direction] = _ALL_DIRECTIONS
     window: Window = ALWAYS
+    devices: Level = Level.ANY
+    unknown: Unknown = Unknown.REFUSE
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
@@ -132,10 +152,11 @@ class Rule:
         """What this rule asks, in order; the first that finds something speaks."""
         if self.require is Requirement.NOTHING:
             return ()
-        return (
-            Check("unreadable", "nothing that the server could read", _readable),
-            Check("encryption", f"{self.encryption()}, if anything is said", self._other_encryption),
-        )
+        readable = Check("unreadable", "nothing that the server could read", _readable)
+        encryption = Check("encryption", f"{self.encryption()}, if anything is said", self._other_encryption)
+        if self.devices is Level.ANY:
+            return readable, encryption
+        return readable, encryption, Check("devices", f"encrypted for {self.devices.value} devices alone", self._other_devices)
 
     def fits(self, case: Case) -> bool:
         """Whether this rule speaks of such a message."""
@@ -147,31 +168,41 @@ class Rule:
         names = [] if self.require is Requirement.OX else omemo
         return " / ".join(names if self.require is Requirement.OMEMO else [*names, "OpenPGP (OX)"])
 
-    def judge(self, message: Message, asked: tuple[str, ...] = ()) -> Verdict:
+    def judge(self, message: Message, parts: Parts = no_parts, asked: tuple[str, ...] = ()) -> Verdict:
         """The verdict of this rule, its stage applied, after these rules were asked."""
         content = examine(message, self.extras)
-        objection = None
+        at_hand, found = Asked(message, content, parts), None
         for check in self.checks:
-            objection = check.find(content)
-            if objection is not None:
+            found = check.find(at_hand)
+            if found is not None:
                 break
-        if objection is None:
+        if found is None:
             return Verdict(True, rule=self.name, recorded=content.kind is not Kind.EMPTY, asked=asked)
-        enforced, code, where = self.stage is Stage.ENFORCE, objection.code, objection.where
-        text = (refused if enforced else warned)(code, where, message.lang, message.client)
-        told = self.stage is Stage.WARN
-        return Verdict(not enforced, code, text, self.name, notice=told, where=where, lang=spoken(message.lang), asked=asked)
+        slight = found.severity is Severity.SLIGHT  # honest clients do it, too: nobody is refused for it
+        passes, told = slight or self.stage is not Stage.ENFORCE, slight or self.stage is Stage.WARN
+        words = noted if slight else warned if passes else refused
+        text = words(found.code, found.where, message.lang, message.client)
+        notice = passes and told and self.stage is not Stage.OBSERVE
+        return Verdict(passes, found.code, text, self.name, notice=notice, where=found.where, lang=spoken(message.lang), asked=asked)
 
     @cached_property
     def _taken(self) -> frozenset[str]:
         return {Requirement.OMEMO: self.versions, Requirement.OX: frozenset((OX,))}.get(self.require, self.versions | {OX})
 
-    def _other_encryption(self, content: Content) -> Objection | None:
-        return None if content.versions <= self._taken else Objection("version", self.encryption())
+    def _other_encryption(self, asked: Asked) -> Finding | None:
+        return None if asked.content.versions <= self._taken else Finding("version", self.encryption())
+
+    def _other_devices(self, asked: Asked) -> Finding | None:
+        parts, message = asked.parts(asked.message), asked.message
+        found = findings(parts, bare(message.sender), self.devices, self.unknown, message.room)
+        if all(part.envelope.payload is None for part in parts):  # it says nothing: who gets no key misses nothing
+            found = tuple(one for one in found if one.code not in ("missing", "devices-unknown"))
+        return found[0] if found else None
 
 
-def _readable(content: Content) -> Objection | None:
-    return content.objections[0] if content.objections else None
+def _readable(asked: Asked) -> Finding | None:
+    objections = asked.content.objections
+    return Finding(objections[0].code, objections[0].where) if objections else None
 
 
 class _Sieve:
@@ -223,7 +254,7 @@ class Policy:
 
     rules: tuple[Rule, ...] = field(default=())
 
-    def judge(self, message: Message, sender: Side, recipient: Side, now: datetime) -> Verdict:
+    def judge(self, message: Message, sender: Side, recipient: Side, now: datetime, parts: Parts = no_parts) -> Verdict:
         """What is to be done with a message between these sides, at an aware time.
 
         An error (RFC 6121 section 5.2.2) answers what passed before, so no rule is asked while it says nothing; one that says
@@ -233,7 +264,7 @@ class Policy:
             return Verdict(True, rule="errors", recorded=False)
         number = self._sieve.first(case_of(message, sender, recipient, now))
         if number is not None:
-            return self.rules[number].judge(message, self._names[: number + 1])
+            return self.rules[number].judge(message, parts, self._names[: number + 1])
         if sender.party in PEOPLE and (recipient.party in WITHIN or message.room) and _says_nothing(message):
             return Verdict(True, rule="empty", recorded=False, asked=self._names)  # as the server without asking, by `free_terms`
         code = _no_rule(sender.party, recipient.party)

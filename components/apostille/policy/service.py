@@ -12,7 +12,9 @@ from itertools import product
 from typing import Protocol
 
 from apostille.policy import texts
+from apostille.policy.announcements import Announcements, Register, readers
 from apostille.policy.classes import Side
+from apostille.policy.recipients import Part
 from apostille.policy.rules import PEOPLE, Policy
 from apostille.policy.stanzas import free_terms
 from apostille.vocabulary import Change, Message, Outage, OutageClass, Party, Seat, Standing, Terms, Verdict, bare
@@ -46,8 +48,12 @@ class Hosts:
 class Judge:
     """Says what is to be done with a message. Cheap: called for every message of a server."""
 
-    def __init__(self, policy: Policy, directory: Directory, hosts: Hosts, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, policy: Policy, directory: Directory, hosts: Hosts, clock: Callable[[], datetime], register: Register | None = None
+    ) -> None:
         """`clock` gives the time, aware, in the zone of the machine: its date is the day by which the directory judges."""
+        self._register = register
+        self._announcements = Announcements()
         self._policy = policy
         self._directory = directory
         self._hosts = hosts
@@ -70,11 +76,23 @@ class Judge:
         """The verdict for one message."""
         policy, now = self._policy, self._clock()
         day = now.date()
-        return policy.judge(message, self.side(message.sender, day), self.side(message.recipient, day), now)
+        return policy.judge(message, self.side(message.sender, day), self.side(message.recipient, day), now, self._parts)
+
+    def _parts(self, message: Message) -> list[Part]:
+        now = self._clock().timestamp()
+        return [
+            Part(child.namespace, child.envelope, readers(message, child.namespace, self._announcements, now, self._register))
+            for child in message.children
+            if child.envelope is not None
+        ]
 
     def judge_change(self, change: Change) -> Verdict:
         """The verdict for one change to somebody's OMEMO devices."""
-        return self._policy.judge_change(change, self.side(change.sender, self._clock().date()).party)
+        now = self._clock()
+        verdict = self._policy.judge_change(change, self.side(change.sender, now.date()).party)
+        if verdict.passes:
+            self._announcements.changed(change, now.timestamp())
+        return verdict
 
     def unreadable(self, lang: str) -> Verdict:
         """The verdict for a message whose facts cannot be read, but for its language."""

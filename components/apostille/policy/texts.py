@@ -14,6 +14,7 @@ from apostille.vocabulary import Said
 REFUSED = "Not delivered: "
 REFUSED_CHANGE = "Not changed: "
 WARNED = "Delivered this time, but such messages will soon be refused: "
+NOTED = "Delivered, but please note: "
 
 # What follows one of the beginnings above, by code: what happened, and the next step.
 TEXTS: Mapping[str, str] = {
@@ -111,6 +112,7 @@ ENGLISH: Mapping[str, str] = {
     "beginning refused": REFUSED,
     "beginning refused-change": REFUSED_CHANGE,
     "beginning warned": WARNED,
+    "beginning noted": NOTED,
     **TEXTS,
     **OUTAGES,
     **{f"step {name}": text for name, text in STEPS.items()},
@@ -142,6 +144,11 @@ def refused(code: str, where: str = "", lang: str = "", client: str = "") -> str
 def warned(code: str, where: str = "", lang: str = "", client: str = "") -> str:
     """The same of a message that passes for now."""
     return _told("beginning warned", code, where, lang, client)
+
+
+def noted(code: str, where: str = "", lang: str = "", client: str = "") -> str:
+    """The same of a message that passes, and always will."""
+    return _told("beginning noted", code, where, lang, client)
 
 
 def refused_change(code: str, where: str = "", lang: str = "", client: str = "") -> str:
