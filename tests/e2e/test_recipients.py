@@ -9,13 +9,14 @@ import pytest
 from slixmpp import JID
 
 from apostille_xep.gate.stanza import ASK, Announced, Question, Told, read_ask
-from e2e.conftest import Government, govern, play
+from e2e.conftest import NAMES, Government, govern, play
 from e2e.test_devices import LEGACY, ask, legacy_list, modern_list, passing
 from e2e.test_outage import impostor
 from rig.client import Client
 from rig.component import RawComponent
 
 SHELL = f"<encrypted xmlns='{LEGACY}'><header sid='1'><key rid='2'>{base64.b64encode(bytes(60)).decode()}</key></header></encrypted>"
+CROWD = tuple(f"clerk{number}" for number in range(250))
 DEPARTMENT, SECRET = "tax.gov.example", "tax-secret"
 
 
@@ -24,6 +25,7 @@ def ministry() -> Iterator[Government]:
     """The default policy, a department's component that may say something in a room, and a mod_pep that forgets all but one account."""
     yield from govern(
         "ministry",
+        people=(*NAMES, *CROWD),
         guarded=(DEPARTMENT,),
         extra="pep_service_cache_size = 1",
         components={DEPARTMENT: SECRET},
@@ -38,11 +40,13 @@ class Listener:
         self._gate = gate
         self._told: dict[str, Told] = {}
         self.lines: list[str] = []
+        self.questions = 0
 
     async def next(self) -> Question:
         """The next message that somebody says."""
         while True:
             stanza = await self._gate.next()
+            self.questions += 1
             element = stanza.find(ASK)
             assert element is not None
             self.lines = [line for line in (element.text or "").split("\n") if line.startswith(("members ", "devices "))]
@@ -210,5 +214,26 @@ def test_outside_of_rooms_and_without_an_encrypted_part_nobody_is_told(ministry:
                 assert heard.lines == []
                 asha.say_raw(f"<message to='nowhere@{ministry.prosody.rooms}' type='groupchat' id='p3'>{SHELL}</message>")
                 assert (await heard.next()).members is None
+
+    play(act)
+
+
+def test_a_large_room_is_told_over_several_questions_and_its_message_comes_with_the_last(ministry: Government) -> None:
+    room = f"assembly@{ministry.prosody.rooms}"
+
+    async def act() -> None:
+        async with ministry.online("asha") as (asha,):
+            await closed(ministry, room, asha, *CROWD)
+            async with impostor(ministry) as gate:
+                heard = Listener(gate)
+                say(asha, room, "l1")
+                found = readers(await heard.next())
+                assert set(found) == {"asha", *CROWD}
+                assert None not in found.values(), "the message came before all was told"
+                assert heard.questions == 2
+                say(asha, room, "l2")
+                assert readers(await heard.next()) == found
+                assert (heard.questions, heard.lines) == (3, [])
+                assert asha.errors == {}
 
     play(act)
