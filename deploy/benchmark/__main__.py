@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from benchmark import bursts, faults, gate, ledger, memory
+from benchmark import bursts, faults, gate, ledger, memory, policy
 from benchmark.figures import Figure
 
 BENCHES: Mapping[str, Callable[[bool], dict[str, Figure]]] = {
@@ -22,6 +22,7 @@ BENCHES: Mapping[str, Callable[[bool], dict[str, Figure]]] = {
     "gate": gate.measure,
     "ledger": ledger.measure,
     "memory": memory.measure,
+    "policy": policy.measure,
 }
 
 
@@ -32,7 +33,7 @@ BENCHES: Mapping[str, Callable[[bool], dict[str, Figure]]] = {
 @click.option("--seed", metavar="N", type=int, help="faults: repeat the run that printed this seed.")
 @click.option("--rounds", metavar="N", type=click.IntRange(1), help="faults: kill so many times (default: 12, with --full 100).")
 def main(names: tuple[str, ...], json_: Path | None, full: bool, seed: int | None, rounds: int | None) -> None:
-    """Measure, each figure against its rival or the bare server in the same run. Benches: bursts, faults, gate, ledger, memory."""
+    """Measure, each figure against its rival or the bare server in the same run. Benches: bursts, faults, gate, ledger, memory, policy."""
     benches: dict[str, Callable[[bool], dict[str, Figure]]] = {**BENCHES, "faults": partial(faults.measure, seed=seed, rounds=rounds)}
     figures: dict[str, Figure] = {}
     for name in names or sorted(BENCHES):

@@ -21,6 +21,7 @@ from apostille_xep.gate.stanza import Question
 CORPUS = Path(__file__).parents[2] / "tests" / "corpus"
 PERSON = "clara@gov.example"
 """Who is behind the nickname in a private message of a room."""
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _CASE = re.compile(r"<(case|entry)\s+([^>]*)>\s*(.*?)\s*</\1>", re.DOTALL)
 _ATTRIBUTE = re.compile(r"""([\w-]+)=(?:"([^"]*)"|'([^']*)')""")
 SETTINGS = frozenset(("chat", "groupchat", "private"))
@@ -58,11 +59,6 @@ class Case:
         in_private = setting == "private" and "/" in question.recipient
         return question._replace(room=room, recipient=PERSON if in_private else question.recipient)
 
-    @property
-    def recipient(self) -> Party:
-        """What the recipient is to the policy."""
-        return Party.ROOM if self.words["setting"] == "groupchat" else Party.VERIFIED
-
 
 def cases(folder: str) -> Iterator[Case]:
     """The cases of one corpus, file by file."""
@@ -72,12 +68,12 @@ def cases(folder: str) -> Iterator[Case]:
             yield Case(path.stem, words, xml)
 
 
-_NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
 def code_of(policy: Policy, case: Case, question: object) -> str:
-    """What an official is told who sends this: the code of the refusal, or nothing if it passes."""
+    """What an official is told who sends this to another, or into a room: the code of the refusal, or nothing if it passes."""
     if not isinstance(question, Question):
         return "unreadable-facts"  # as the gate says of what it cannot read
-    verdict = policy.judge(case.asked(question), Side(Party.VERIFIED), Side(case.recipient), _NOW)
+    asked = case.asked(question)
+    recipient = bare(asked.recipient)
+    sides = Side(Party.VERIFIED, bare(asked.sender)), Side(Party.ROOM if recipient == asked.room else Party.VERIFIED, recipient)
+    verdict = policy.judge(asked, *sides, NOON)
     return "" if verdict.passes else verdict.code

@@ -74,9 +74,11 @@ def test_what_does_not_matter_is_not_remembered_apart() -> None:
     assert not remembered(message(legacy()))
     assert remembered(message(legacy(), id="other", origin_id="other", sender="x@y/z", recipient="q@r", ref="9", flow="remote"))
     assert remembered(message(legacy()._replace(envelope=Envelope(8, 12, 25, legacy().envelope.keys, "d2" * 32, 0))))  # type: ignore[union-attr]
+    assert remembered(message(legacy(payload=2600))), "a longer text"
     assert remembered(message(legacy(), room="")), "nothing new"
     assert not remembered(message(body("hello")))
-    assert remembered(message(body("olleh"))), "another text of the same length"
+    assert remembered(message(body("olleh"))), "another text"
+    assert remembered(message(body("hello again"))), "and a longer one"
 
 
 def test_what_matters_is_remembered_apart() -> None:
@@ -94,7 +96,7 @@ def test_what_matters_is_remembered_apart() -> None:
         message(legacy(sid=0)),
         message(legacy(strange=1)),
         message(legacy(iv=16)),
-        message(legacy(payload=26)),
+        message(legacy(payload=0)),
         message(modern()),
         message(modern(), recipient="c@d"),
         message(legacy(), body("hi")),

@@ -158,7 +158,7 @@ def test_a_file_that_a_rule_lets_pass_in_clear_may_have_its_link_as_body() -> No
     assert codes(link, body("https://files.gov.example/1/a.jpeg"), extras=links) == []
     assert codes(link, body("https://files.gov.example/1/a.jpeg, and by the way"), extras=links) == ["plaintext"]
     assert codes(legacy(), link, body("and by the way"), extras=links) == ["plaintext-beside"]
-    assert codes(link, body("https://files.gov.example/1/a.jpeg"), extras=ALL_EXTRAS - links) == ["plaintext", "unknown-element"]
+    assert codes(link, body("https://files.gov.example/1/a.jpeg"), extras=ALL_EXTRAS - links) == ["plaintext", "links"]
 
 
 def test_a_reaction_is_a_few_signs() -> None:

@@ -30,10 +30,17 @@ def sound(namespace: str, envelope: Envelope) -> bool:
         or not all(key.rid in DEVICE_IDS and key.length in _KEY_BYTES for key in envelope.keys)
     ):
         return False
-    payload = envelope.payload
     if namespace == OMEMO_0_3:
-        return (payload is None or (payload >= 1 and envelope.iv is not None)) and (envelope.iv is None or envelope.iv in _GCM_IV_BYTES)
-    return (payload is None or (payload >= _AES_BLOCK and payload % _AES_BLOCK == 0)) and all(key.jid for key in envelope.keys)
+        iv_fits = envelope.iv in _GCM_IV_BYTES or (envelope.iv is None and envelope.payload is None)
+        return iv_fits and sound_payload(namespace, envelope.payload) is not False
+    return sound_payload(namespace, envelope.payload) is not False and all(key.jid for key in envelope.keys)
+
+
+def sound_payload(namespace: str, payload: int | None) -> bool | None:
+    """Whether a payload has a length that its version can have; None if there is none."""
+    if payload is None:
+        return None
+    return payload >= 1 if namespace == OMEMO_0_3 else payload >= _AES_BLOCK and payload % _AES_BLOCK == 0
 
 
 def sound_ox(child: Child) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from apostille.policy import rows
-from apostille.policy.envelopes import DEVICE_IDS, OX, VERSIONS, sound, sound_ox, sound_publication
+from apostille.policy.envelopes import DEVICE_IDS, OMEMO_0_3, OX, VERSIONS, sound, sound_ox, sound_payload, sound_publication
 from apostille.policy.fallbacks import FALLBACKS, RETRACTIONS
 from apostille.policy.rows import ID_LIMIT, Name, Row
 from apostille.vocabulary import Child, Envelope, Free, Message, Terms, bare
@@ -53,7 +53,10 @@ class Content:
     objections: tuple[Objection, ...]
 
 
-_ORDER = ("plaintext", "plaintext-beside", "encrypted-malformed", "no-keys", "hidden-text", "subject", "unknown-element", "too-much")
+_FUNCTIONS = ("reactions", "calls", "links", "xhtml")  # extras with a sentence of their own for the person
+_ORDER = (
+    "plaintext", "plaintext-beside", "encrypted-malformed", "no-keys", "hidden-text", "subject", *_FUNCTIONS, "unknown-element", "too-much"
+)  # fmt: skip
 
 
 _Shape = tuple[object, ...]
@@ -83,15 +86,20 @@ def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
 def _shape(message: Message, extras: frozenset[str]) -> _Shape:
     """Everything of a message that `_examine` looks at."""
     parts: list[object] = []
+    links = "links" in extras  # which makes a body's length matter
     for child in message.children:
-        envelope = child.envelope
-        if envelope is None:
-            known = _known_text(child) if child.sha256 else None
-            parts.append((child.namespace, child.name, child.text, child.attributes, child.elements, known))
+        envelope, namespace = child.envelope, child.namespace
+        if envelope is not None:
+            strangers = _for_strangers(message, child, envelope)
+            payload = sound_payload(namespace, envelope.payload)
+            parts.append(
+                (namespace, child.name, envelope.sid in DEVICE_IDS, strangers, envelope.iv, payload, envelope.strange, envelope.keys)
+            )
+        elif child.sha256:
+            text = child.text if links else child.text > 0
+            parts.append((namespace, child.name, text, child.attributes, child.elements, _known_text(child)))
         else:
-            strangers = _for_strangers(message, envelope)
-            sender = envelope.sid in DEVICE_IDS
-            parts.append((child.namespace, child.name, sender, strangers, envelope.iv, envelope.payload, envelope.strange, envelope.keys))
+            parts.append((namespace, child.name, child.text, child.attributes, child.elements))
     told, to_room = _told(message), _to_room(message)
     return (extras, message.type, message.text > 0, message.more > 0, _long(message), told, to_room, *parts)
 
@@ -101,17 +109,15 @@ def _known_text(body: Child) -> tuple[bool, bool]:
 
 
 def _fits(text: str, limit: int) -> bool:
-    return len(text) <= limit // 4 or len(text.encode()) <= limit
+    return len(text) <= limit and (text.isascii() or len(text.encode()) <= limit)
 
 
 def _long(message: Message) -> bool:
     """Whether one of the texts that a message must have is a place for a letter."""
-    sender, recipient = message.sender, message.recipient
-    return not (
-        _fits(message.id, ID_LIMIT)
-        and _fits(message.origin_id, ID_LIMIT)
-        and _fits(sender.partition("/")[2], _RESOURCE_LIMIT)
-        and _fits(recipient.partition("/")[2], _RESOURCE_LIMIT)
+    if not (_fits(message.id, ID_LIMIT) and _fits(message.origin_id, ID_LIMIT)):
+        return True
+    return not all(
+        _fits(one, _RESOURCE_LIMIT) or _fits(one.partition("/")[2], _RESOURCE_LIMIT) for one in (message.sender, message.recipient)
     )
 
 
@@ -125,10 +131,12 @@ def _to_room(message: Message) -> bool:
     return bool(message.room) and message.recipient == message.room and message.type != "groupchat"
 
 
-def _for_strangers(message: Message, envelope: Envelope) -> bool:
-    """Whether a key outside of a room is for somebody who is neither sender nor recipient."""
-    sender, recipient = message.sender, message.recipient
-    return not message.room and any(key.jid and key.jid != bare(sender) and key.jid != bare(recipient) for key in envelope.keys)
+def _for_strangers(message: Message, child: Child, envelope: Envelope) -> bool:
+    """Whether a key outside of a room is for somebody who is neither sender nor recipient; OMEMO 0.3 does not say for whom keys are."""
+    if message.room or child.namespace == OMEMO_0_3:
+        return False
+    known = ("", bare(message.sender), bare(message.recipient))
+    return any(key.jid not in known for key in envelope.keys)
 
 
 class _Place(enum.Enum):
@@ -240,6 +248,9 @@ def _misplaced(message: Message, name: Name, extras: frozenset[str]) -> Objectio
     known = known or (name in rows.TOLD and _told(message)) or any(name in rows.EXTRAS.get(extra, ()) for extra in extras)
     if name == rows.SUBJECT:
         return Objection("subject", _called(name))
+    for extra in _FUNCTIONS:
+        if name in rows.EXTRAS[extra] and extra not in extras:
+            return Objection(extra, _called(name))
     return Objection("too-much" if known else "unknown-element", _called(name))
 
 
@@ -267,5 +278,5 @@ def _bodies(bodies: list[Child], sealed: bool, retracted: bool, links: set[int])
 def _sealed(message: Message, child: Child, envelope: Envelope) -> Iterator[Objection]:
     if not envelope.keys:
         yield Objection("no-keys")
-    elif not sound(child.namespace, envelope) or _for_strangers(message, envelope):
+    elif not sound(child.namespace, envelope) or _for_strangers(message, child, envelope):
         yield Objection("encrypted-malformed", _called((child.namespace, child.name)))

@@ -19,12 +19,10 @@ NOTED = "Delivered, but please note: "
 # What follows one of the beginnings above, by code: what happened, and the next step.
 TEXTS: Mapping[str, str] = {
     "plaintext": "messages between officials must be encrypted. Turn on OMEMO encryption for this chat, then send it again.",
-    "plaintext-beside": "the message carried readable text beside its encrypted part. Send it again with a current "
-    "version of your client.",
+    "plaintext-beside": "the message carried readable text beside its encrypted part. Send it again with a current version of your client.",
     "no-keys": "the encrypted message was made for no device at all. Check that your contact's OMEMO devices are "
     "known to your client, then send it again.",
-    "encrypted-malformed": "the encrypted part of the message is damaged. "
-    "Send it again with a current version of your client.",
+    "encrypted-malformed": "the encrypted part of the message is damaged. Send it again with a current version of your client.",
     "hidden-text": "the message carried text outside of its elements. Send it again with a current version of your client.",
     "subject": "a subject can be read by the server and is not allowed here. Write it into the encrypted message instead.",
     "reactions": "a reaction can be read by the server and is not allowed here. Answer with an encrypted message instead.",
@@ -46,8 +44,7 @@ TEXTS: Mapping[str, str] = {
     "device-unapproved": "a device (number {where}) has not been approved yet. "
     "Its owner can approve it from an approved device, or ask the registrar.",
     "device-foreign": "OMEMO devices can only be announced by the account that they belong to.",
-    "device-malformed": "the announcement of OMEMO devices is damaged or carries more than it may. "
-    "Update your client, then try again.",
+    "device-malformed": "the announcement of OMEMO devices is damaged or carries more than it may. Update your client, then try again.",
     "sender-suspended": "your entry in the directory of officials is suspended. Ask your registrar.",
     "sender-expired": "your entry in the directory of officials has expired. Ask your registrar to renew it.",
     "recipient-not-verified": "the person you wrote to is not a verified official at present.",
@@ -61,10 +58,8 @@ OUTAGES: Mapping[str, str] = {
     "unavailable": "Your message was not delivered: the service that checks messages cannot be reached just now. "
     "Please try again in a moment.",
     "crowded": "Your message was not delivered: too many messages are waiting to be checked. Please send it again in a moment.",
-    "reload": "Your message was not delivered: the service that checks messages is being restarted. "
-    "Please send it again in a moment.",
-    "broken": "Your message was not delivered: it could not be checked. "
-    "Please send it again; if this comes back, tell your administrator.",
+    "reload": "Your message was not delivered: the service that checks messages is being restarted. Please send it again in a moment.",
+    "broken": "Your message was not delivered: it could not be checked. Please send it again; if this comes back, tell your administrator.",
 }
 
 # How OMEMO is turned on, in the words of somebody who looks at the client.
