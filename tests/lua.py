@@ -31,9 +31,9 @@ class Lua:
         self._process.stdout.close()
         self._process.wait(10)
 
-    def facts(self, xml: str, client: str = "") -> str:
-        """The lines of one message; `client` is what its sender's client calls itself."""
-        return self._ask(f"facts {client.encode().hex()}", xml)
+    def facts(self, xml: str, client: str = "", room: str = "") -> str:
+        """The lines of one message; `client` is what its sender's client calls itself, `room` where it is said, if in a room."""
+        return self._ask(f"facts {client.encode().hex() or '-'} {room}".rstrip(), xml)
 
     def change(self, xml: str) -> str:
         """What an IQ wants to change about somebody's devices, as the end of a line; nothing if it is none of that."""

@@ -51,10 +51,11 @@ end
 
 local commands = {};
 
--- The client's name comes in hex, as it may hold anything.
-function commands.facts(xml, client)
+-- The client's name comes in hex, as it may hold anything; "-" is none.
+function commands.facts(xml, client, room)
 	local stanza = parse(xml, "jabber:client");
-	return lib.facts(stanza, "1", "local", stanza.attr.to, nil, client and hex.from(client));
+	local to = stanza.attr.to or stanza.attr.from:match("^[^/]*");
+	return lib.facts(stanza, "1", "local", to, room, client and client ~= "-" and hex.from(client) or nil);
 end
 
 function commands.change(xml)

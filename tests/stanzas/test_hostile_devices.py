@@ -16,7 +16,7 @@ from asks import read
 from lua import Lua
 from messages import LEGACY, MODERN
 
-CORPUS = ET.parse(Path(__file__).parents[1] / "corpus" / "hostile" / "devices.xml").getroot()
+CORPUS = ET.parse(Path(__file__).parents[1] / "corpus" / "devices" / "hostile.xml").getroot()
 CASES = CORPUS.findall("case")
 CODES = {"ghost", "missing", "spoofed", "device-unapproved", "devices-unknown"}
 MESSAGE = "{jabber:client}message"
