@@ -32,6 +32,7 @@ _BLANK = " \t\r\n"
 _BASE64 = re.compile("[A-Za-z0-9+/]*={0,2}")
 _DEVICE = re.compile("[0-9]{1,10}")
 _DECLARATION = re.compile(r"\ufeff?\s*(<\?xml\s[^>]*\?>)?")
+_LANGUAGE = re.compile("[A-Za-z0-9-]+")
 _FLAGS = frozenset(("true", "1", "false", "0"))
 _TRUTHS = frozenset(("true", "1"))
 
@@ -85,6 +86,7 @@ def read_message(stanza: bytes, sender: str = "", recipient: str = "", *, flow: 
         text=_loose_of(message),
         children=tuple(map(_child, told)),
         more=len(children) - len(told),
+        lang=_language(message),
     )
 
 
@@ -161,6 +163,13 @@ def _loose_of(message: _Element) -> int:
     kind, language = attributes.get("type", "normal"), attributes.get("xml:lang", "")
     found += 0 if kind in _TYPES else _size(kind)
     return found + (_size(language) if _size(language) > _LONGEST_LANGUAGE else 0)
+
+
+def _language(message: _Element) -> str:
+    """What the first body that says so is written in, else the message, else what a stream is that says nothing."""
+    said = [child.attributes["xml:lang"] for child in message.children() if child.name == "body" and "xml:lang" in child.attributes]
+    found = _LANGUAGE.match(said[0] if said else message.attributes.get("xml:lang", "en"))
+    return found[0][:_LONGEST_LANGUAGE] if found else ""
 
 
 def _measure(element: _Element) -> tuple[int, int, int]:
