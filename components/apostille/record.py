@@ -119,7 +119,40 @@ class DevicesChanged:
     kind: str = field(default="devices", init=False)
 
 
-Record = Judged | Filed | DevicesChanged
+@dataclass(frozen=True, slots=True)
+class DeviceDecided:
+    """What was decided about one OMEMO device of an account.
+
+    Attributes:
+        at: Unix time in milliseconds of the decision.
+        owner: bare JID of the account.
+        namespace: of the OMEMO version.
+        device: its id.
+        decision: `approved`, `revoked`, `retired`.
+        means: how it came about: `session` (the account's own), `registrar` (the command line), `policy` (the settings).
+        by: who: bare JID, the name of the machine's user, empty for a policy.
+        identity: the device's public identity key as the register knew it, hex; the decision is about this key. Empty: not known yet.
+        resource: as in `Judged`, of the session that decided; empty elsewhere.
+        label: what people call the device; empty: as before.
+    """
+
+    at: int
+    owner: str
+    namespace: str
+    device: int
+    decision: str
+    means: str
+    by: str = ""
+    identity: str = ""
+    resource: str = ""
+    label: str = ""
+    kind: str = field(default="device-decided", init=False)
+
+
+DeviceRecord = DevicesChanged | DeviceDecided
+Record = Judged | Filed | DevicesChanged | DeviceDecided
+ABOUT_DEVICES = ("about", "devices")
+"""The lookup under which all entries about devices are found."""
 
 
 def commitment(salt: bytes, body_sha256: str) -> str:
@@ -156,8 +189,8 @@ def lookups(record: Record) -> tuple[tuple[str, str], ...]:
     if isinstance(record, Filed):
         near = dict.fromkeys([of // NEIGHBOURS for of, _, _ in record.ids])
         return *[("id", id_) for _, _, id_ in record.ids], *[("of", str(one)) for one in near]
-    if isinstance(record, DevicesChanged):
-        return (("devices-of", record.owner),)
+    if isinstance(record, DevicesChanged | DeviceDecided):
+        return ("devices-of", record.owner), ABOUT_DEVICES
     parties = ("from", record.sender), ("to", record.recipient)
     own, origin = record.id, record.origin_id
     if own and origin and own != origin:
@@ -186,6 +219,8 @@ def write(record: Record) -> bytes:
         return f'{{"at":{record.at},"ids":[{ids}],"kind":"filed","v":{VERSION}}}'.encode()
     if isinstance(record, DevicesChanged):
         return _write_change(record)
+    if isinstance(record, DeviceDecided):
+        return _write_decision(record)
     bodies = encrypted = ""
     for body in record.bodies:
         bodies += f'{{"commitment":{_written(body.commitment)},"length":{body.length}}},'
@@ -219,10 +254,23 @@ def _write_change(record: DevicesChanged) -> bytes:
     ).encode()
 
 
+def _write_decision(record: DeviceDecided) -> bytes:
+    identity = f'"identity":{_written(record.identity)},' if record.identity else ""
+    label = f'"label":{_written(record.label)},' if record.label else ""
+    return (
+        f'{{"at":{record.at},"by":{_written(record.by)},"decision":{_written(record.decision)},"device":{record.device},'
+        f'"from":{_written(record.owner)},{identity}"kind":"device-decided",{label}"means":{_written(record.means)},'
+        f'"ns":{_written(record.namespace)},"resource":{_written(record.resource)},"v":{VERSION}}}'
+    ).encode()
+
+
 def _well_typed(record: Record) -> bool:
     if isinstance(record, DevicesChanged):
         words = record.owner, record.resource, record.flow, record.action, record.namespace, record.subject
         return _numbers(record.at, *record.devices) and _texts(*words, record.identity, record.policy)
+    if isinstance(record, DeviceDecided):
+        named = record.owner, record.namespace, record.decision, record.means, record.by
+        return _numbers(record.at, record.device) and _texts(*named, record.identity, record.resource, record.label)
     if isinstance(record, Filed):
         return _numbers(record.at) and all(len(one) == 3 and _numbers(one[0]) and _texts(*one[1:]) for one in record.ids)
     return (
@@ -266,6 +314,19 @@ def read(entry: bytes) -> Record:
                 devices=tuple(shape["devices"]),
                 identity=shape.get("identity", ""),
                 policy=shape["policy"],
+            )
+        elif shape["kind"] == "device-decided":
+            record = DeviceDecided(
+                at=shape["at"],
+                owner=shape["from"],
+                namespace=shape["ns"],
+                device=shape["device"],
+                decision=shape["decision"],
+                means=shape["means"],
+                by=shape["by"],
+                identity=shape.get("identity", ""),
+                resource=shape["resource"],
+                label=shape.get("label", ""),
             )
         elif shape["kind"] == "judged":
             record = Judged(

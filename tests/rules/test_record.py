@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from apostille.gate.rules import changed, judged
 from apostille.record import (
+    ABOUT_DEVICES,
     Body,
+    DeviceDecided,
     DevicesChanged,
     Encrypted,
     Filed,
@@ -69,7 +71,20 @@ device_changes = st.builds(
     identity=texts,
     policy=texts,
 )
-records = filed | messages | device_changes
+device_decisions = st.builds(
+    DeviceDecided,
+    at=numbers,
+    owner=texts,
+    namespace=texts,
+    device=numbers,
+    decision=texts,
+    means=texts,
+    by=texts,
+    identity=texts,
+    resource=texts,
+    label=texts,
+)
+records = filed | messages | device_changes | device_decisions
 KEPT = Judged(
     at=1_795_000_000_123,
     sender="анна@gov.example",
@@ -103,6 +118,21 @@ CHANGED_WRITTEN = (
     '{"action":"publish","at":1795000000123,"devices":[11],"flow":"local","from":"анна@gov.example","identity":"' + "0a" * 33 + '",'
     '"kind":"devices","ns":"eu.siacs.conversations.axolotl","policy":"devices","resource":"5f","subject":"bundle","v":1}'
 ).encode()
+DECIDED = DeviceDecided(
+    at=1_795_000_000_123,
+    owner="анна@gov.example",
+    namespace=LEGACY,
+    device=11,
+    decision="approved",
+    means="registrar",
+    by="olga",
+    identity="0a" * 33,
+    label="Телефон",
+)
+DECIDED_WRITTEN = (
+    '{"at":1795000000123,"by":"olga","decision":"approved","device":11,"from":"анна@gov.example","identity":"' + "0a" * 33 + '",'
+    '"kind":"device-decided","label":"Телефон","means":"registrar","ns":"eu.siacs.conversations.axolotl","resource":"","v":1}'
+).encode()
 
 
 @given(records)
@@ -126,6 +156,10 @@ def test_an_entry_looks_like_this_for_ever() -> None:
     assert write(replace(CHANGED, subject="list", devices=(), identity="")) == (
         CHANGED_WRITTEN.replace(b"[11]", b"[]").replace(b'"identity":"' + b"0a" * 33 + b'",', b"").replace(b"bundle", b"list")
     )
+    assert write(DECIDED) == DECIDED_WRITTEN
+    assert write(replace(DECIDED, identity="", label="")) == (
+        DECIDED_WRITTEN.replace(b'"identity":"' + b"0a" * 33 + b'",', b"").replace('"label":"Телефон",'.encode(), b"")
+    )
 
 
 @given(st.binary(max_size=200))
@@ -134,7 +168,11 @@ def test_any_other_bytes_are_unreadable(entry: bytes) -> None:
         read(entry)
 
 
-@pytest.mark.parametrize(("kept", "written"), [(KEPT, WRITTEN), (CHANGED, CHANGED_WRITTEN)], ids=["judged", "devices"])
+@pytest.mark.parametrize(
+    ("kept", "written"),
+    [(KEPT, WRITTEN), (CHANGED, CHANGED_WRITTEN), (DECIDED, DECIDED_WRITTEN)],
+    ids=["judged", "devices", "device-decided"],
+)
 @given(st.data(), st.integers(0, 255))
 def test_one_changed_byte_is_unreadable_or_another_record(kept: Record, written: bytes, data: st.DataObject, value: int) -> None:
     place = data.draw(st.integers(0, len(written) - 1))
@@ -154,7 +192,7 @@ anything = st.recursive(
 )
 
 
-fields = [(written, name) for written in (WRITTEN, CHANGED_WRITTEN) for name in sorted(json.loads(written))]
+fields = [(written, name) for written in (WRITTEN, CHANGED_WRITTEN, DECIDED_WRITTEN) for name in sorted(json.loads(written))]
 
 
 @given(st.sampled_from(fields), anything)
@@ -205,6 +243,10 @@ def test_a_field_of_another_type_is_unreadable(field: tuple[bytes, str], value: 
         CHANGED_WRITTEN.replace(b"0a" * 33, b""),
         CHANGED_WRITTEN.replace(b'"subject":"bundle",', b""),
         CHANGED_WRITTEN.replace(b'"v":1', b'"to":"b","v":1'),
+        DECIDED_WRITTEN.replace(b'"device":11', b'"device":true'),
+        DECIDED_WRITTEN.replace(b'"device":11', b'"device":"11"'),
+        DECIDED_WRITTEN.replace("Телефон".encode(), b""),
+        DECIDED_WRITTEN.replace(b'"by":"olga",', b""),
         b"null",
         b"[]",
         b"{}",
@@ -245,7 +287,7 @@ def test_a_message_is_found_by_who_when_and_its_own_ids() -> None:
 
 
 def test_a_change_of_devices_is_found_by_whose_they_are_and_never_as_a_message() -> None:
-    assert lookups(CHANGED) == (("devices-of", "анна@gov.example"),)
+    assert lookups(CHANGED) == lookups(DECIDED) == (("devices-of", "анна@gov.example"), ABOUT_DEVICES)
 
 
 @given(filed)
