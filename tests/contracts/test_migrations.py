@@ -10,9 +10,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
+import apostille.devices.store
 import apostille.directory.store
 import apostille.ledger.store
-import apostille.rosters.store  # noqa: F401 - all three put their tables into the metadata
+import apostille.rosters.store  # noqa: F401 - all put their tables into the metadata
 from apostille.database import metadata, open_database
 from apostille.migrations import current, expect_current, newest, upgrade
 from apostille.vocabulary import Fault

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from alembic import context
 
+import apostille.devices.store
 import apostille.directory.store
 import apostille.ledger.store
-import apostille.rosters.store  # noqa: F401 - all three put their tables into the metadata
+import apostille.rosters.store  # noqa: F401 - all put their tables into the metadata
 from apostille.database import metadata
 
 connection = context.config.attributes["connection"]

@@ -1,0 +1,1 @@
+"""Which OMEMO devices are whose, and who said that they may read: the register of devices."""
