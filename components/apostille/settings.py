@@ -16,6 +16,8 @@ from apostille.vocabulary import Fault, Reason, Refusal
 
 DEFAULT_FILE = "apostille.toml"
 MOST_GATES = 16
+MOST_DAYS = 36_500
+FIRST = ("approve", "wait")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ KEYS = (
     Key("components.directory", str, "directory.{domain}", "JID of the directory component (reserved)."),
     Key("components.trace", str, "trace.{domain}", "JID of the complaints component (reserved)."),
     Key("database.url", str, "sqlite:///apostille.sqlite", "Database, as an SQLAlchemy URL; relative SQLite paths start at this file."),
+    Key("devices.first", str, "approve", "Whether a new account's first devices are approved at once (approve), or wait (wait)."),
+    Key("devices.enrolment_days", int, 1, "Days after an account's first device in which further ones count as first ones."),
+    Key("devices.stale_days", int, 90, "Days after which an approved device that nothing was heard of is stale."),
+    Key("devices.security_contact", str, "", "JID of who is told of every change to an official's devices; empty: nobody."),
     Key("policy.file", str, "policy.toml", "The policy: which messages may pass."),
     Key("ledger.origin", str, "{domain}/ledger", "Name of the ledger in its checkpoints; never change it once there are records."),
     Key("ledger.key_file", str, "ledger.key", "Ed25519 private key that signs the ledger's checkpoints (PEM)."),
@@ -68,6 +74,10 @@ class Settings:
     components_directory: str
     components_trace: str
     database_url: str
+    devices_first: str
+    devices_enrolment_days: int
+    devices_stale_days: int
+    devices_security_contact: str
     policy_file: Path
     ledger_origin: str
     ledger_key_file: Path
@@ -159,6 +169,10 @@ def _check_type(key: Key, value: Any, path: Path) -> None:
         raise Refusal(Reason.MALFORMED, f"{path}: {key.name} = {value!r}; should be {_TYPE_WORDS[key.type]}")
     if key.name == "components.gates" and not 0 < value <= MOST_GATES:
         raise Refusal(Reason.MALFORMED, f"{path}: components.gates = {value}; should lie between 1 and {MOST_GATES}")
+    if key.name == "devices.first" and value not in FIRST:
+        raise Refusal(Reason.MALFORMED, f'{path}: devices.first = {value!r}; should be "approve" or "wait"')
+    if key.name in ("devices.enrolment_days", "devices.stale_days") and not 0 <= value <= MOST_DAYS:
+        raise Refusal(Reason.MALFORMED, f"{path}: {key.name} = {value}; should lie between 0 and {MOST_DAYS}")
     if key.name == "server.port" and not 0 < value < 65536:
         raise Refusal(Reason.MALFORMED, f"{path}: server.port = {value}; should lie between 1 and 65535")
 
