@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from apostille.record import Record
-from apostille.vocabulary import Change, Fault, Free, Message, OutageClass, Seat, Standing, Terms, Verdict
+from apostille.record import DeviceDecided, DeviceRecord, DevicesChanged, Record
+from apostille.vocabulary import Announced, Change, Fault, Free, Message, OutageClass, Seat, Standing, Terms, Verdict
 
 NOW = 1_795_000_000_000
 TERMS = Terms((Free("urn:xmpp:hints", "store", 0, 0, 0),), ("gov.example", "rooms.gov.example"), 256, 1024, 4)
@@ -107,3 +107,29 @@ class MemoryDirectory:
     def seat(self, jid: str, day: date) -> Seat:
         self.asked.append((jid, day))
         return self._seats.get(jid, Seat(Standing.UNLISTED))
+
+
+class ToldRegister:
+    """The port `Register` of the gate: decides what it was told to about each change, and remembers what it heard, in order."""
+
+    def __init__(self, *decisions: DeviceDecided) -> None:
+        self.decided = list(decisions)
+        self.heard: list[tuple[object, ...]] = []
+        self.fault = ""
+
+    def met(self, jid: str, announced: Announced) -> None:
+        self.heard.append(("met", jid, announced.legacy))
+
+    def decisions(self, changes: Sequence[DevicesChanged]) -> Sequence[DeviceDecided]:
+        self.heard.append(("asked", *(one.devices for one in changes)))
+        if self.fault == "asked":
+            raise Fault("devices: the database does not answer")
+        return self.decided
+
+    def take(self, entries: Sequence[tuple[int, DeviceRecord]]) -> None:
+        self.heard.append(("took", *((place, one.kind) for place, one in entries)))
+        if self.fault == "took":
+            raise Fault("devices: the database does not answer")
+
+    def used(self, jid: str, namespace: str, number: int, at: int) -> None:
+        self.heard.append(("used", jid, namespace, number, at))

@@ -1,6 +1,7 @@
 """The only module that builds anything: from the settings to rooms that know one another by their ports alone.
 
 Knows which store satisfies which port; refuses to hold a rule. Each function builds what one command needs and no more.
+It has more than 400 lines, as every room is built here and nowhere else.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ from sqlalchemy import Engine
 
 from apostille import record as records
 from apostille.database import grow_log, open_database
+from apostille.devices.component import Desk
+from apostille.devices.rules import DAY
+from apostille.devices.service import Devices
+from apostille.devices.service import Terms as DeviceTerms
+from apostille.devices.store import SqlRegister as SqlDevices
 from apostille.directory.rules import Government, standing_on
 from apostille.directory.service import Directory
 from apostille.directory.store import SqlRegister
@@ -54,6 +60,7 @@ log = logging.getLogger(__name__)
 
 ROOMS = ("gate", "rosters")
 _UNITS_SEPARATOR = "/"
+_LATEST = 2**53  # no time in an entry is later
 
 
 def settings_at(path: str | None) -> Settings:
@@ -94,6 +101,37 @@ def rosters(path: str | None) -> Rosters:
 
 def _rosters(settings: Settings, engine: Engine) -> Rosters:
     return Rosters(_DirectoryTree(_directory(settings, engine), today), SqlApplied(engine))
+
+
+def devices(path: str | None) -> Devices:
+    """The register of devices, for one who decides: what it may have missed is taken in."""
+    settings = settings_at(path)
+    engine = database(settings)
+    register = _devices(settings, engine, ledger_writer(settings, engine))
+    register.catch_up()
+    return register
+
+
+def _devices(settings: Settings, engine: Engine, writer: Writer) -> Devices:
+    directory, clock, contact = _directory(settings, engine), _WallClock(), settings.devices_security_contact
+    terms = DeviceTerms(
+        domain=settings.domain,
+        first=settings.devices_first == "approve",
+        enrolment=settings.devices_enrolment_days * DAY,
+        stale=settings.devices_stale_days * DAY,
+        contact=str(address(contact)) if contact else "",
+        desk=settings.components_gate,
+    )
+    kept = _LedgerOfDevices(writer, _reader(SqlLog(engine), signer(settings).vkey))
+    policy = _DirectoryOfPolicy(directory)
+    return Devices(
+        SqlDevices(engine),
+        kept,
+        terms,
+        _milliseconds,
+        time.monotonic,
+        lambda jid: policy.seat(jid, clock.now().date()).standing is not Standing.UNLISTED,
+    )
 
 
 def ledger_log(path: str | None, vkey: str | None = None) -> tuple[SqlLog, str]:
@@ -165,6 +203,18 @@ class _LedgerOfGate:
         return self._ledger.append([Entry(records.write(one), records.lookups(one), salt, one.at) for one, salt in kept])
 
 
+class _LedgerOfDevices(_LedgerOfGate):
+    def __init__(self, ledger: Writer, reader: Reader) -> None:
+        super().__init__(ledger)
+        self._reader = reader
+
+    def about_devices(self, since: int) -> Iterator[tuple[int, records.DeviceRecord]]:
+        for one in self._reader.find_all(records.ABOUT_DEVICES, between=Between(since, _LATEST)):
+            record = records.read(one.data)
+            if isinstance(record, records.DeviceRecord):
+                yield one.index, record
+
+
 class _LedgerOfTracing:
     def __init__(self, ledger: Reader) -> None:
         self._ledger = ledger
@@ -210,6 +260,10 @@ class _DirectoryTree:
 def _line(government: Government, path: str) -> str:
     """A unit's place in the tree, from its parents and not from its path, which need not agree."""
     return _UNITS_SEPARATOR.join(unit.path.replace(_UNITS_SEPARATOR, ".") for unit in government.above(path))
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def today() -> date:
@@ -276,19 +330,20 @@ def ledger_writer(settings: Settings, engine: Engine) -> Ledger:
     return Ledger(SqlLog(engine), signer(settings))
 
 
-def judge(settings: Settings, engine: Engine, policy: Policy) -> Judge:
-    """What judges by a policy, with the directory behind it."""
+def judge(settings: Settings, engine: Engine, policy: Policy, register: Devices | None = None) -> Judge:
+    """What judges by a policy, with the directory behind it, and the register of devices if there is one."""
     hosts = Hosts(settings.domain, frozenset(settings.server_rooms), _services(settings))
-    return Judge(policy, _DirectoryOfPolicy(_directory(settings, engine)), hosts, _WallClock().now)
+    return Judge(policy, _DirectoryOfPolicy(_directory(settings, engine)), hosts, _WallClock().now, register)
 
 
-def gate(settings: Settings, engine: Engine, writer: Writer | None = None) -> Gate:
+def gate(settings: Settings, engine: Engine, writer: Writer | None = None, register: Devices | None = None) -> Gate:
     """The gate with the rooms behind it; `writer` is the ledger's, if another process holds it."""
+    writer = writer or ledger_writer(settings, engine)
+    register = register or _devices(settings, engine, writer)
     file = PolicyFile(settings.policy_file)
-    judging = judge(settings, engine, file.load())
-    keeper = _LedgerOfGate(writer or ledger_writer(settings, engine))
+    judging = judge(settings, engine, file.load(), register)
     salt = partial(secrets.token_bytes, records.SALT_BYTES)
-    return Gate(_PolicyOfGate(file, judging), keeper, lambda: time.time_ns() // 1_000_000, salt)
+    return Gate(_PolicyOfGate(file, judging), _LedgerOfGate(writer), _milliseconds, salt, register)
 
 
 def gate_component(settings: Settings, engine: Engine, writer: Writer | None = None, number: int = 1) -> GateComponent:
@@ -298,7 +353,12 @@ def gate_component(settings: Settings, engine: Engine, writer: Writer | None = N
     where = (settings.server_host, settings.server_port)
     exempt = (*settings.gates(), *settings.server_unguarded)
     jid = settings.gates()[number - 1]
-    return GateComponent(jid, settings.secret(), where, gate(settings, engine, writer), served, guarded, exempt)
+    writer = writer or ledger_writer(settings, engine)
+    register = _devices(settings, engine, writer)
+    register.catch_up()
+    component = GateComponent(jid, settings.secret(), where, gate(settings, engine, writer, register), served, guarded, exempt)
+    Desk(component, register, settings.domain, speaks=number == 1)
+    return component
 
 
 def rosters_component(settings: Settings, engine: Engine) -> RostersComponent:

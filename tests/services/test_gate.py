@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from apostille.gate.rules import NOTICE_PAUSE
 from apostille.gate.service import Gate
-from apostille.record import DevicesChanged, Filed, Judged, commitment, resource_mark
+from apostille.record import DeviceDecided, DevicesChanged, Filed, Judged, commitment, resource_mark
 from apostille.vocabulary import Change as AnyChange
 from apostille.vocabulary import Fault, Message, Verdict
-from apostille_xep.gate.stanza import Change, Question
-from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, salts
+from apostille_xep.gate.stanza import Announced, Change, Question
+from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, ToldRegister, salts
 from messages import ANNA, BORIS, LEGACY, body, change, legacy, message, sha256
 
 REFUSED = Verdict(False, "plaintext", "Not delivered.", "officials")
@@ -200,6 +200,47 @@ def test_outcomes_are_those_of_the_messages_and_then_of_the_changes(names: list[
             record = ledger.records[outcome.record - 7]
             assert isinstance(record, DevicesChanged)
             assert record.action == action
+
+
+# ---- the register of devices -----------------------------------------------------------------------------------------------
+
+DECIDED = DeviceDecided(NOW, BORIS, LEGACY, 11, "approved", "policy")
+
+
+def following(register: ToldRegister, ledger: MemoryLedger) -> Gate:
+    return Gate(ToldPolicy({"delete": FOREIGN}), ledger, Clock(), salts(), register)
+
+
+def test_what_follows_from_changes_is_kept_behind_them_in_the_same_step_and_then_taken_in() -> None:
+    register, ledger = ToldRegister(DECIDED), MemoryLedger(first=40)
+    outcomes = following(register, ledger).judge(batch("a"), [(7, ANNA, "s1")], [change(11), change(action="delete"), change(12)])
+    assert [one.record for one in outcomes] == [41, 42, None, 43]
+    assert [record.kind for record in ledger.records] == ["filed", "judged", "devices", "devices", "device-decided"]
+    assert len(ledger.steps) == 1
+    assert register.heard[-2:] == [("asked", (11,), (12,)), ("took", (42, "devices"), (43, "devices"), (44, "device-decided"))]
+
+
+def test_without_a_change_that_passes_the_register_is_not_asked() -> None:
+    register = ToldRegister(DECIDED)
+    following(register, MemoryLedger()).judge([message(body("x"))], (), [change(action="delete")])
+    assert register.heard == []
+
+
+@pytest.mark.parametrize(("fault", "kept"), [("asked", 0), ("took", 2)])
+def test_when_the_register_fails_no_device_is_changed_and_the_ledger_has_all_or_nothing(fault: str, kept: int) -> None:
+    register, ledger = ToldRegister(DECIDED), MemoryLedger()
+    register.fault = fault
+    with pytest.raises(Fault):
+        following(register, ledger).judge([], (), [change(11)])
+    assert len(ledger.records) == kept
+
+
+def test_the_register_hears_what_both_sides_announce_before_the_policy_is_asked_and_which_device_wrote() -> None:
+    register = ToldRegister()
+    asked = message(legacy(sid=7), body("x"), sender=f"{BORIS}/phone", recipient=f"{ANNA}/desk")
+    asked = asked._replace(sender_devices=Announced((7,), None), recipient_devices=Announced(None, (8,)))
+    following(register, MemoryLedger()).judge([asked])
+    assert register.heard == [("met", BORIS, (7,)), ("met", ANNA, None), ("used", BORIS, LEGACY, 7, NOW)]
 
 
 # ---- notices ------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Judging a batch: policy, then ledger, then the answer; in that order, always.
 
-Declares the two ports that it needs of other rooms; refuses to know how either works. Nothing is answered before what must
+Declares the three ports that it needs of other rooms; refuses to know how any works. Nothing is answered before what must
 be kept is durable.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from apostille.gate.rules import Outcome, changed, judged, notice_due
-from apostille.record import FiledId, Record, filings
-from apostille.vocabulary import Change, Message, Terms, Verdict, bare
+from apostille.record import DeviceDecided, DeviceRecord, DevicesChanged, FiledId, Record, filings
+from apostille.vocabulary import Announced, Change, Message, Terms, Verdict, bare
 
 _NOTICES_REMEMBERED = 10_000
 
@@ -51,15 +51,57 @@ class Ledger(Protocol):
         ...
 
 
+class Register(Protocol):
+    """Follows what accounts do with their OMEMO devices."""
+
+    def met(self, jid: str, announced: Announced) -> None:
+        """An account announces these devices."""
+        ...
+
+    def decisions(self, changes: Sequence[DevicesChanged]) -> Sequence[DeviceDecided]:
+        """What follows from changes, to be kept right behind them."""
+        ...
+
+    def take(self, entries: Sequence[tuple[int, DeviceRecord]]) -> None:
+        """Take in what was kept, each with its place."""
+        ...
+
+    def used(self, jid: str, namespace: str, number: int, at: int) -> None:
+        """A message came from this device of the account, by its own word."""
+        ...
+
+
+class _NoRegister:
+    def met(self, jid: str, announced: Announced) -> None:
+        pass
+
+    def decisions(self, changes: Sequence[DevicesChanged]) -> Sequence[DeviceDecided]:  # noqa: ARG002
+        return ()
+
+    def take(self, entries: Sequence[tuple[int, DeviceRecord]]) -> None:
+        pass
+
+    def used(self, jid: str, namespace: str, number: int, at: int) -> None:
+        pass
+
+
 class Gate:
     """The use cases of the gate."""
 
-    def __init__(self, policy: Policy, ledger: Ledger, clock: Callable[[], int], salt: Callable[[], bytes]) -> None:
-        """`clock` gives Unix milliseconds, `salt` fresh random bytes."""
+    def __init__(
+        self,
+        policy: Policy,
+        ledger: Ledger,
+        clock: Callable[[], int],
+        salt: Callable[[], bytes],
+        register: Register | None = None,
+    ) -> None:
+        """`clock` gives Unix milliseconds, `salt` fresh random bytes; without `register` nobody follows devices."""
         self._policy = policy
         self._ledger = ledger
         self._clock = clock
         self._salt = salt
+        self._register: Register = register or _NoRegister()
         self._noticed: dict[tuple[str, str], int] = {}
 
     def judge(
@@ -73,6 +115,8 @@ class Gate:
             whatever the ledger raises when it cannot keep the batch: then nothing of it may be delivered.
         """
         now = self._clock()
+        for message in messages:
+            self._meet(message)
         verdicts = [self._policy.judge(message) for message in messages]
         kept: list[tuple[Record, bytes]] = [(record, b"") for record in filings(now, filed)]
         places: list[int | None] = []
@@ -81,15 +125,23 @@ class Gate:
                 places.append(len(kept))
                 salt = self._salt() if any(child.sha256 and child.text for child in message.children) else b""
                 kept.append((judged(message, verdict, now, salt), salt))
+                self._note_use(message, now)
             else:
                 places.append(None)
+        about: list[DeviceRecord] = []
         for change in changes:
             verdict = self._policy.judge_change(change)
             verdicts.append(verdict)
-            places.append(len(kept) if verdict.passes else None)
+            places.append(len(kept) + len(about) if verdict.passes else None)
             if verdict.passes:
-                kept.append((changed(change, verdict, now), b""))
+                about.append(changed(change, verdict, now))
+        if about:
+            about += self._register.decisions([one for one in about if isinstance(one, DevicesChanged)])
+        kept_about = len(kept)
+        kept += [(record, b"") for record in about]
         first = self._ledger.keep(kept) if kept else 0  # durable from here on
+        if about:
+            self._register.take(list(enumerate(about, first + kept_about)))
         return [
             Outcome(verdict, None if place is None else first + place) for verdict, place in zip(verdicts, places, strict=True)
         ]
@@ -97,6 +149,16 @@ class Gate:
     def unreadable(self, lang: str) -> Verdict:
         """The verdict for a message whose facts cannot be read, but for its language; nothing is kept of it."""
         return self._policy.unreadable(lang)
+
+    def _meet(self, message: Message) -> None:
+        for jid, announced in ((message.sender, message.sender_devices), (message.recipient, message.recipient_devices)):
+            if announced is not None:
+                self._register.met(bare(jid), announced)
+
+    def _note_use(self, message: Message, now: int) -> None:
+        for child in message.children:
+            if child.envelope is not None:
+                self._register.used(bare(message.sender), child.namespace, child.envelope.sid, now)
 
     def terms(self) -> Terms:
         """What a server may know beforehand."""
