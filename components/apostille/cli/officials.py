@@ -8,6 +8,7 @@ import click
 
 from apostille import bootstrap
 from apostille.cli.answers import answers, as_json, no
+from apostille.cli.devices import devices
 from apostille.cli.imports import bring_in
 from apostille.directory.plan import plain
 from apostille.directory.rules import Government, Official, standing_on
@@ -18,7 +19,10 @@ _COLOURS = {Standing.VERIFIED: "green", Standing.SUSPENDED: "red", Standing.EXPI
 
 @click.group()
 def officials() -> None:
-    """Officials: import, list, show, suspend, reinstate."""
+    """Officials: import, list, show, suspend, reinstate, devices."""
+
+
+officials.add_command(devices)
 
 
 @officials.command("import")
