@@ -210,7 +210,10 @@ class _LedgerOfDevices(_LedgerOfGate):
 
     def about_devices(self, since: int) -> Iterator[tuple[int, records.DeviceRecord]]:
         for one in self._reader.find_all(records.ABOUT_DEVICES, between=Between(since, _LATEST)):
-            record = records.read(one.data)
+            try:
+                record = records.read(one.data)
+            except records.Unreadable as error:  # it may be the one that revokes a device
+                raise Fault(f"ledger: entry {one.index} cannot be read: {error}; run verify") from None
             if isinstance(record, records.DeviceRecord):
                 yield one.index, record
 

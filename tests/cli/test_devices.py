@@ -129,6 +129,12 @@ def test_what_a_gate_recorded_before_it_died_is_there_for_the_registrar(announce
     assert [one["state"] for one in listed(announced)] == ["approved"]
 
 
+def test_an_entry_about_devices_that_cannot_be_read_stops_everything_that_needs_it(announced: Installation) -> None:
+    announced.sql("UPDATE ledger_entries SET data = ? WHERE CAST(data AS TEXT) LIKE ?", b"damage", '%"device-decided"%')
+    said = announced.run(*LIST)
+    assert (said.exit_code, "cannot be read" in said.stderr) == (3, True)
+
+
 def test_the_settings_decide_about_first_devices_and_the_contact(filled: Installation, tmp_path: Path) -> None:
     with filled.settings.open("a", encoding="utf-8") as settings:
         settings.write(f'[devices]\nfirst = "wait"\nsecurity_contact = "{ANNA.upper()}"\n')

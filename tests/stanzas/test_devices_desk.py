@@ -56,7 +56,7 @@ def two() -> Bench:
 def conversation(stanzas: Sequence[str], devices: Devices) -> list[list[str]]:
     async def run() -> list[list[str]]:
         component = Wireless()
-        Desk(component, devices, "gov.example")
+        Desk(component, devices, "gov.example", ticks=lambda: 0.0)
         return [await component.hear(stanza) for stanza in stanzas]
 
     return asyncio.run(run())
@@ -156,6 +156,16 @@ def test_who_may_not_ask_and_what_there_is_not_is_an_error(stanza: str, conditio
     answer = told(stanza, two().devices)
     assert answer.get("type") == "error"
     assert [child.tag.partition("}")[2] for child in answer.iter() if "stanzas" in child.tag] == [condition]
+
+
+def test_who_asks_without_end_is_not_answered_for_the_rest_of_the_minute_and_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desks, "_REMEMBERED", 3)
+    bench = two()
+    flood = [*[chat("devices")] * 30, chat("devices"), command("devices"), chat("devices", sender="nobody@gov.example/x")]
+    *answered, silent, refused, other = conversation(flood, bench.devices)
+    assert all(len(one) == 1 for one in (*answered, other))
+    assert silent == []
+    assert "resource-constraint" in refused[0]
 
 
 def test_a_register_that_is_away_is_said_to_be() -> None:

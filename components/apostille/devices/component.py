@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 from xml.etree import ElementTree as ET
@@ -33,6 +34,8 @@ FORMS = "jabber:x:data"
 _TELL = 0.5  # seconds between two looks for messages that are to be said
 _WRITE = 60.0  # and between two times at which uses are written
 _CATCH_UP = 3600.0
+_MOST_ASKED = 30  # questions of one account in a minute: each costs the gate a look into the database
+_REMEMBERED = 10_000
 _NOTHING = "You have no device to choose from."
 _LATER = "The register of devices does not answer now. Try again later."
 
@@ -40,12 +43,16 @@ _LATER = "The register of devices does not answer now. Try again later."
 class Desk:
     """Answers officials of one domain, and tells people; `speaks`: of several desks only one tells."""
 
-    def __init__(self, component: Component, devices: Devices, domain: str, *, speaks: bool = True) -> None:
+    def __init__(
+        self, component: Component, devices: Devices, domain: str, *, speaks: bool = True, ticks: Callable[[], float] = time.monotonic
+    ) -> None:
         self._component = component
         self._devices = devices
         self._domain = domain
         self._speaks = speaks
+        self._ticks = ticks
         self._task: asyncio.Task[None] | None = None
+        self._asked: dict[str, tuple[int, int]] = {}
         component.register_plugin("xep_0030")
         component.register_handler(Callback("devices", MatchXPath(f"{{{component.default_ns}}}iq/{{{ADHOC}}}command"), self._on_command))
         component.add_event_handler("message", self._on_message)
@@ -65,12 +72,12 @@ class Desk:
 
     async def _keep(self) -> None:
         await self._offer()
-        written = caught_up = time.monotonic()
+        written = caught_up = self._ticks()
         while True:
             try:
                 if self._speaks:
                     self.tell()
-                now = time.monotonic()
+                now = self._ticks()
                 if now - written >= _WRITE:
                     written = now
                     self._devices.write_uses()
@@ -102,9 +109,17 @@ class Desk:
             return None
         return Asker(jid.bare, resource_mark(jid.full))
 
+    def _may_ask(self, account: str) -> bool:
+        minute = int(self._ticks() // 60)
+        since, count = self._asked.get(account, (minute, 0))
+        if len(self._asked) >= _REMEMBERED:
+            self._asked.clear()
+        self._asked[account] = (minute, count + 1 if since == minute else 1)
+        return self._asked[account][1] <= _MOST_ASKED
+
     def _on_message(self, message: Any) -> None:
         asker = self._asker(message["from"])
-        if asker is not None and message["type"] in ("chat", "normal"):
+        if asker is not None and message["type"] in ("chat", "normal") and self._may_ask(asker.account):
             with suppress(Fault):
                 if text := answer(self._devices, asker, message["body"]):
                     self._say(message["from"].full, text)
@@ -127,6 +142,8 @@ class Desk:
         command = next((one for one in COMMANDS if one.node == asked.get("node")), None)
         if asker is None or command is None:
             raise XMPPError("forbidden" if asker is None else "item-not-found", etype="auth" if asker is None else "cancel")
+        if not self._may_ask(asker.account):
+            raise XMPPError("resource-constraint", etype="wait")
         reply = iq.reply()
         reply.append(self._answered(command, asker, asked))
         reply.send()
