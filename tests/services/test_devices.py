@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from apostille.devices.commands import COMMANDS, USAGE, Asker, answer, choices
+from apostille.devices.memory import POLL
 from apostille.devices.rules import DAY, LEGACY, MINUTE, MODERN, MOST, State
-from apostille.devices.service import MARGIN, POLL
+from apostille.devices.service import MARGIN
 from apostille.record import DeviceDecided, DeviceRecord, DevicesChanged
 from apostille.vocabulary import Fault, Reason, Refusal
 from apostille_xep.gate.stanza import Announced
@@ -246,7 +247,8 @@ def test_any_number_of_accounts_is_remembered_in_bounded_space() -> None:
         bench.devices.used(owner, LEGACY, number, NOW)
     bench.devices.write_uses()
     assert all(one.last_used for one in bench.devices.listed())
-    assert all(len(memory) <= 2 for memory in (bench.devices._memory, bench.devices._used, bench.devices._met, bench.devices._told))
+    memory = bench.devices._memory
+    assert all(len(one) <= 2 for one in (memory._memory, memory._used, bench.devices._met, bench.devices._told))
 
 
 # ---- people decide -------------------------------------------------------------------------------------------------------

@@ -7,11 +7,12 @@ again (`catch_up`), which changes nothing that is there already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
+from apostille.devices.memory import Known, Memory
 from apostille.devices.rules import (
     DAY,
     FOUND,
@@ -28,42 +29,23 @@ from apostille.devices.rules import (
     objection,
     stale,
     take,
-    trusted,
 )
 from apostille.devices.words import label as as_label
 from apostille.devices.words import told
 from apostille.record import DeviceDecided, DeviceRecord, DevicesChanged, Record
 from apostille.vocabulary import Announced, Reason, Refusal
 
-POLL = 0.2
-"""Seconds for which a remembered answer may be older than the register."""
 MARGIN = 60 * MINUTE
 """How far before what was surely taken in entries are taken in again."""
 _MOST_TOLD = 30
 """Messages about one account in an hour; more would be a way to bury one among many."""
 
 
-class Register(Protocol):
+class Register(Known, Protocol):
     """Keeps devices, and messages that are still to be said."""
-
-    def revision(self) -> int:
-        """The number of the last change, 0 before the first; cheap."""
-        ...
-
-    def changed(self, since: int) -> Sequence[str]:
-        """The accounts with a device that changed after a revision."""
-        ...
-
-    def devices(self, account: str | None = None) -> Sequence[Device]:
-        """The devices of an account, or all: by account, version and number."""
-        ...
 
     def take(self, account: str, step: Callable[[Sequence[Device]], Taken], tell: Callable[[Taken], Sequence[tuple[str, str]]]) -> Taken:
         """Change an account's devices and keep what is to be said, at once and with nobody between; `tell` gives (recipient, text)."""
-        ...
-
-    def use(self, used: Mapping[tuple[str, Id], int]) -> None:
-        """Keep when devices were used last; those that are not there are left out."""
         ...
 
     def notices(self, most: int) -> Sequence[tuple[int, str, str]]:
@@ -127,14 +109,8 @@ class Devices:
         self._ledger = ledger
         self._terms = terms
         self._clock = clock
-        self._ticks = ticks
         self._official = official
-        self._suffix = f"@{terms.domain}"
-        self._memory: dict[str, Mapping[str, frozenset[int]]] = {}
-        self._revision = -1
-        self._polled = float("-inf")
-        self._used: dict[tuple[str, str, int], int] = {}
-        self._unwritten: dict[tuple[str, Id], int] = {}
+        self._memory = Memory(register, terms.domain, ticks, remembered)
         self._met: dict[str, Announced] = {}
         self._told: dict[str, list[int]] = {}
         self._failures = self._mended = 0
@@ -144,50 +120,17 @@ class Devices:
     def approved(self, jid: str, namespace: str) -> frozenset[int] | None:
         """The devices of a prepared bare JID that may be trusted in this OMEMO version; None: the register is not kept for it.
 
-        Never older than `POLL`.
+        Never older than `memory.POLL`.
         """
-        if not 0 <= self._ticks() - self._polled < POLL:
-            self._look()
-        found = self._memory.get(jid)
-        return self._look_up(jid, namespace) if found is None else found.get(namespace, _NONE)
-
-    def _look(self) -> None:
-        now, revision = self._ticks(), self._register.revision()
-        if revision != self._revision:
-            for account in self._register.changed(self._revision) if self._memory else ():
-                self._memory.pop(account, None)
-            self._revision = revision
-        self._polled = now
-
-    def _look_up(self, jid: str, namespace: str) -> frozenset[int] | None:
-        if not self._keeps(jid):
-            return None
-        memory = self._memory
-        if len(memory) >= self._remembered:
-            memory.clear()
-        memory[jid] = found = trusted(self._register.devices(jid))
-        return found.get(namespace, _NONE)
-
-    def _keeps(self, account: str) -> bool:
-        return account.endswith(self._suffix) and len(account) > len(self._suffix)
+        return self._memory.approved(jid, namespace)
 
     def used(self, jid: str, namespace: str, number: int, at: int) -> None:
-        """A message came from a device (its bare JID, by its own word). Kept to the day, with the next `write_uses`."""
-        day = at // DAY
-        key = (jid, namespace, number)
-        if self._used.get(key) == day:
-            return
-        if number in (self.approved(jid, namespace) or ()):
-            if len(self._used) >= self._remembered:
-                self._used.clear()
-            self._used[key] = day
-            self._unwritten[jid, Id(namespace, number)] = day * DAY
+        """A message came from a device of a bare JID, by its own word. Kept to the day, with the next `write_uses`."""
+        self._memory.used(jid, namespace, number, at)
 
     def write_uses(self) -> None:
         """Keep what `used` has gathered."""
-        if self._unwritten:
-            gathered, self._unwritten = self._unwritten, {}
-            self._register.use(gathered)
+        self._memory.write_uses()
 
     def decisions(self, changes: Sequence[DevicesChanged]) -> list[DeviceDecided]:
         """What follows from changes by policy, to be kept in the ledger right behind them.
@@ -201,7 +144,7 @@ class Devices:
             return []
         found = []
         for account, some in _by_account(changes):
-            if self._keeps(account):
+            if self._memory.keeps(account):
                 found += by_policy(self._register.devices(account), some, self._terms.enrolment)
         return found
 
@@ -211,7 +154,7 @@ class Devices:
         Raises:
             Fault: ledger or register do not answer.
         """
-        if self._met.get(jid) == announced or not self._keeps(jid):
+        if self._met.get(jid) == announced or not self._memory.keeps(jid):
             return
         known = {one.id for one in self._register.devices(jid)}
         found = [
@@ -235,12 +178,12 @@ class Devices:
         """
         accounts = sorted({entry.owner for _, entry in entries})
         try:
-            for account in filter(self._keeps, accounts):
+            for account in filter(self._memory.keeps, accounts):
                 self._take(account, [one for one in entries if one[1].owner == account])
         except Exception:
             self._failures += 1
             raise
-        self._polled = float("-inf")
+        self._memory.look_again()
 
     def _take(self, account: str, entries: Sequence[tuple[int, DeviceRecord]]) -> None:
         if take(self._register.devices(account), account, entries) != Taken():  # asked first, as it is cheaper than to have the door alone
@@ -357,9 +300,6 @@ class Devices:
         self.take(list(enumerate(entries, first)))
         numbers = {one.id for one in devices}
         return [one for one in self._register.devices(devices[0].account) if one.id in numbers]
-
-
-_NONE: frozenset[int] = frozenset()
 
 
 def _by_account(changes: Iterable[DevicesChanged]) -> list[tuple[str, list[DevicesChanged]]]:
