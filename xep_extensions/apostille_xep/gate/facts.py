@@ -22,6 +22,7 @@ LONGEST = 524_288
 _CLIENT = "jabber:client"
 _XML = "http://www.w3.org/XML/1998/namespace"
 _LEGACY = "eu.siacs.conversations.axolotl"
+_OPENPGP = ("urn:xmpp:openpgp:0", "openpgp")
 _SEPARATOR = "\x01"  # stands in no XML document
 _KNOWN = frozenset(("from", "to", "type", "id", "xml:lang"))
 _LONGEST_BLANK = 64
@@ -196,7 +197,14 @@ def _child(element: _Element) -> Child:
     if name == _OPENPGP and (_decoded(element) or b"\0")[0] not in _KEY_PACKET:
         elements += 1  # spec.md section 5, rule 5
     digest = hashlib.sha256("".join(element.texts()).encode()).hexdigest() if name == (_CLIENT, "body") else ""
+    elements += name == _OPENPGP and not _is_openpgp(element)
     return Child(*name, text, markup, elements, digest, None)
+
+
+def _is_openpgp(element: _Element) -> bool:
+    """Whether it is base64 of an OpenPGP message that begins with a key for somebody: packets of tag 1 (RFC 4880 section 4.2)."""
+    first = (_decoded(element) or b"\0")[0]
+    return first == 0xC1 or 0x84 <= first <= 0x87
 
 
 # ---- OMEMO --------------------------------------------------------------------------------------------------------------
