@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from apostille.policy.shapes import SHAPES
 from installation import Installation, run
 from messages import ANNA, BORIS
 from policies import OPEN, RULES, told, write
@@ -29,6 +30,11 @@ def test_the_rules_are_shown_in_order_and_what_follows_them(empty: Installation)
         "   requires omemo (0.3, 2); stage: enforce; in an outage: bounce\n"
         "Everything else is refused.\n"
     )
+
+
+def test_devices_are_shown_where_they_are_asked_for(empty: Installation) -> None:
+    write(empty.folder / "policy.toml", RULES.replace("hours", 'devices = "announced"\nhours'))
+    assert "   requires omemo (0.3, 2), announced devices (unknown ones: refuse); stage: enforce" in empty.run("policy", "show").stdout
 
 
 def test_software_is_told_the_same(empty: Installation) -> None:
@@ -214,6 +220,17 @@ def test_classes_are_explained_without_settings(other: Path, stanza: Path) -> No
     assert (answer["kind"], answer["verdict"], answer["checks"]) == ("component", None, [])
     result = run("policy", "explain", BORIS, "verified", "--policy", other)
     assert (result.exit_code, "only the directory knows" in result.stderr) == (1, True)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_what_only_the_server_knows_is_said_to_be_unchecked(other: Path, stanza: Path) -> None:
+    write(other, '[[rule]]\nname = "sealed"\nfrom = ["verified"]\nto = ["verified"]\ndevices = "announced"\n')
+    write(stanza, f"<message>{SHAPES['omemo']}</message>")
+    words = ("policy", "explain", "verified", "verified", "--policy", other, "--stanza", stanza)
+    answer = told(run(*words, "--json"))
+    assert (answer["unchecked"], answer["verdict"]["passes"]) == (["devices"], True)
+    shown = run(*words).stdout
+    assert "   not checked here, as only the server knows them: the devices that people announce\n" in shown
 
 
 def test_a_person_in_a_room_is_written_to_in_private(filled: Installation) -> None:

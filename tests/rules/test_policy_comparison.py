@@ -67,6 +67,10 @@ def seat(jid: str, at: datetime) -> Side:
         (record("hidden-text", LEGACY), "loose-text"),
         (record("subject"), "subject"),
         (record("unknown-element", LEGACY), "unknown"),
+        (record("reactions"), "reaction"),
+        (record("calls"), "call"),
+        (record("links", LEGACY), "link"),
+        (record("xhtml", LEGACY), "xhtml"),
         (record("too-much", LEGACY), None),
         (record("ghost", LEGACY), None),
         (record(""), None),
@@ -124,10 +128,12 @@ def test_another_rule_that_decides_the_same_is_no_change() -> None:
 
 def test_what_is_built_in_has_every_shape_between_all_who_can_write_and_the_classes_of_the_rules() -> None:
     places = Places({"mof": ("mof",)}, {})
-    shapes = list(built_in((policy(), policy(**{"from": ["unit:mof"], "to": ["room:b@rooms"]})), read_message, NOON, places))
+    other = policy(**{"from": ["unit:mof", "post:minister"], "to": ["room:b@rooms"]})
+    shapes = list(built_in((policy(), other), read_message, NOON, places))
     labels = [one.label for one in shapes]
     assert len(labels) == len(set(labels))
     assert "omemo, unit:mof to room:b@rooms (groupchat)" in labels
+    assert "omemo, post:minister to room:b@rooms (groupchat)" in labels
     assert "plaintext, verified to suspended (private)" in labels
     assert "plaintext, service to verified (component)" in labels
     for absent in ("remote to remote", "verified to room (chat)", "public to verified (groupchat)", "public to verified (component)"):
@@ -149,10 +155,11 @@ def test_what_would_have_been_refused_is_counted_by_unit_rule_and_code() -> None
 
 def test_the_share_of_encrypted_messages_leaves_out_those_that_said_something_beside() -> None:
     tally = Tally(str)
-    for one in (record("", LEGACY), record("version", MODERN), record("unknown-element", LEGACY), record("plaintext")):
+    codes = ("", "version", "ghost", "unknown-element", "plaintext-beside")
+    for one in (*(record(code, LEGACY) for code in codes), record("plaintext")):
         tally.add(one)
     by, (span,) = tally.coverage()
-    assert (by, span.first, span.messages, span.encrypted, span.share) == ("day", date(2026, 11, 22), 4, 2, 0.5)
+    assert (by, span.first, span.messages, span.encrypted, span.share) == ("day", date(2026, 11, 22), 6, 3, 0.5)
 
 
 def test_a_long_time_is_told_by_weeks_that_begin_on_monday() -> None:

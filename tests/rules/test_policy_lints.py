@@ -124,6 +124,10 @@ def test_a_class_that_contains_another_takes_its_messages(
 def test_without_the_directory_a_post_is_in_no_unit_and_a_unit_lies_where_its_path_says() -> None:
     assert not contains(InUnit("mof/tax", below=True), OnPost("tax.director"))
     assert not contains(OnPost("tax.director"), InUnit("mof/tax"))
+    assert contains(Party.VERIFIED, OnPost("tax.director"))
+    assert contains(Party.ROOM, TheRoom("b@rooms"))
+    assert not contains(Party.PUBLIC, OnPost("tax.director"))
+    assert contains(OnPost("tax.director"), OnPost("tax.director"))
     assert contains(InUnit("health", below=True), InUnit("health/ambulance"))
     assert not contains(InUnit("health", below=True), InUnit("health/ambulance"), PLACES)
     assert not contains(InUnit("mof"), InUnit("mof", below=True))
@@ -164,6 +168,11 @@ def test_a_stage_that_refuses_nothing_is_a_remark(stage: str) -> None:
 def test_an_extra_lets_something_be_read(extra: str, weight: str) -> None:
     assert found(rule(extras=[extra])) == [(weight, "extras", 1)]
     assert extra in only(rule(extras=[extra])).mend
+
+
+def test_a_rule_that_asks_for_devices_and_passes_where_none_are_known_is_a_remark() -> None:
+    assert found(rule(devices="announced", unknown_devices="pass")) == [("remark", "devices", 1)]
+    assert found(rule(devices="announced")) == found(rule(unknown_devices="pass")) == []
 
 
 def test_an_outage_that_lets_messages_pass_is_a_remark() -> None:

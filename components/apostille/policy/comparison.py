@@ -78,10 +78,14 @@ def _same(before: Verdict, after: Verdict) -> bool:
 
 def built_in(policies: Sequence[Policy], reads: Reads, now: datetime, places: Places | None = None) -> Iterator[Shape]:
     """Every named shape between all parties, and between the classes of every rule, in each setting that there can be."""
+    known: dict[tuple[str, str, str, Setting], Message] = {}  # most classes have the same stand-in
     for one, other, setting in _pairs(policies):
         sender, recipient = side_of(one, "sender", places), side_of(other, "recipient", places)
         for name in SHAPES:
-            message = message_of(written(name, recipient.address, setting), sender, recipient, setting, reads)
+            key = (name, sender.address, recipient.address, setting)
+            message = known.get(key)
+            if message is None:
+                message = known[key] = message_of(written(name, recipient.address, setting), sender, recipient, setting, reads)
             yield Shape(f"{name}, {one.value} to {other.value} ({setting.value})", message, sender, recipient, now)
 
 
@@ -106,6 +110,10 @@ _SHAPE_OF_CODE = {
     "subject": "subject",
     "unknown-element": "unknown",
     "plaintext-beside": "plaintext-beside",
+    "reactions": "reaction",
+    "calls": "call",
+    "links": "link",
+    "xhtml": "xhtml",
 }
 _SHAPE_OF_PART = {"eu.siacs.conversations.axolotl": "omemo", "urn:xmpp:omemo:2": "omemo-2", "urn:xmpp:openpgp:0": "ox"}
 

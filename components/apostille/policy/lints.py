@@ -16,6 +16,7 @@ from itertools import product
 from typing import NamedTuple
 
 from apostille.policy.classes import Class, InUnit, OnPost, TheRoom, party_of
+from apostille.policy.recipients import Level, Unknown
 from apostille.policy.rules import Direction, Policy, Requirement, Rule, Setting, Stage, direction_of
 from apostille.policy.windows import ALWAYS, Window
 from apostille.vocabulary import Outage, Party
@@ -90,6 +91,13 @@ def contains(outer: Class, inner: Class, places: Places | None = None) -> bool:
     return False
 
 
+def _among(outer: frozenset[Class], inner: Class, places: Places | None) -> bool:
+    """Whether one of the classes contains another; what is quick to say is said first, as this is asked for each pair of rules."""
+    if inner in outer or party_of(inner) in outer:
+        return True
+    return any(contains(one, inner, places) for one in outer if isinstance(one, InUnit))
+
+
 def within(outer: Window, inner: Window) -> bool:
     """Whether the one window holds whenever the other does, as far as can be told without looking at a clock."""
     if (outer.hours, outer.days, outer.first, outer.last) == (ALWAYS.hours, ALWAYS.days, None, None):
@@ -104,8 +112,8 @@ def within(outer: Window, inner: Window) -> bool:
 CONTAINS: Mapping[str, Callable[[Rule, Cell, Places | None], bool]] = {
     "kinds": lambda rule, cell, _: cell.setting in rule.settings,
     "direction": lambda rule, cell, _: cell.direction in rule.directions,
-    "from": lambda rule, cell, places: any(contains(one, cell.sender, places) for one in rule.senders),
-    "to": lambda rule, cell, places: any(contains(one, cell.recipient, places) for one in rule.recipients),
+    "from": lambda rule, cell, places: _among(rule.senders, cell.sender, places),
+    "to": lambda rule, cell, places: _among(rule.recipients, cell.recipient, places),
     "window": lambda rule, cell, _: within(rule.window, cell.window),
 }
 """By key of a rule's condition: whether the condition holds in all of a cell."""
@@ -195,6 +203,9 @@ def _holes(looked: _Looked, _: date) -> Iterator[Finding]:
     if rule.stage is not Stage.ENFORCE:
         text = f"refuses nothing: its stage is {rule.stage.value}"
         yield looked.finding(Weight.REMARK, "stage", text, 'write stage = "enforce" when `apostille policy report` finds nobody left')
+    if rule.devices is not Level.ANY and rule.unknown is Unknown.PASS:
+        text = "lets messages pass to people whose devices nobody knows, so that anybody might read them"
+        yield looked.finding(Weight.REMARK, "devices", text, 'write unknown_devices = "refuse" when everybody has signed in with OMEMO')
     for extra in sorted(rule.extras):
         weight = Weight.ERROR if extra in _OPEN else Weight.REMARK
         text = f"lets {extra} pass where the server can read them: {pairs}"

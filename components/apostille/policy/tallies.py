@@ -14,6 +14,8 @@ from apostille.record import Judged
 
 LONGEST_BY_DAY = 45
 """Days of a report that are shown one by one; a longer time is shown by weeks."""
+_SEALED = frozenset(("", "version", "ghost", "missing", "spoofed", "devices-unknown", "device-unapproved"))
+"""Codes of objections to how or for whom a message was encrypted; under any other, something beside it could be read."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,8 +64,7 @@ class Tally:
         day = datetime.fromtimestamp(record.at / 1000, UTC).date()
         self.messages += 1
         self._days[day] += 1
-        # A rule that only observes lets text pass beside an encrypted part: what is objected to is not covered.
-        self._encrypted[day] += bool(record.encrypted) and record.code in ("", "version")
+        self._encrypted[day] += bool(record.encrypted) and record.code in _SEALED
         if record.code:
             count = self.rows.setdefault(Row(self._unit_of(record.sender), record.policy, record.code), Count())
             count.messages += 1

@@ -54,10 +54,11 @@ def _lines(rule: dict[str, Any]) -> list[str]:
     where += [rule["window"]] if rule["window"] != "always" else []
     extras = f", with {', '.join(rule['extras'])}" if rule["extras"] else ""
     versions = f" ({', '.join(rule['versions'])})" if rule["require"] in ("omemo", "encrypted") else ""
+    devices = "" if rule["devices"] == "any" else f", {rule['devices']} devices (unknown ones: {rule['unknown_devices']})"
     held = f" for up to {rule['hold_seconds']} seconds" if rule["hold_seconds"] else ""
     return [
         f"from {', '.join(rule['from'])} to {', '.join(rule['to'])} ({'; '.join(where)})",
-        f"requires {rule['require']}{versions}{extras}; stage: {rule['stage']}; in an outage: {rule['outage']}{held}",
+        f"requires {rule['require']}{versions}{devices}{extras}; stage: {rule['stage']}; in an outage: {rule['outage']}{held}",
     ]
 
 

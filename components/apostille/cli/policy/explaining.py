@@ -90,12 +90,18 @@ def _told(case: Case, found: Account) -> dict[str, Any]:
         ],
         "rule": None if found.rule is None else told(found.rule),
         "checks": [] if found.rule is None else [check.reason for check in found.rule.checks],
+        "unchecked": _unchecked(found),
         "verdict": None
         if verdict is None
         else {"passes": verdict.passes, "code": verdict.code, "rule": verdict.rule, "where": verdict.where, "text": verdict.text},
         "objections": [{"code": one.code, "where": one.where} for one in found.objections],
         "mends": list(found.mends),
     }
+
+
+def _unchecked(found: Account) -> list[str]:
+    """What the rule asks that only the server can know: for whose devices a message is encrypted."""
+    return [] if found.rule is None else [check.name for check in found.rule.checks if check.name == "devices"]
 
 
 def _time(at: datetime) -> str:
@@ -132,6 +138,8 @@ def _print_rule(found: Account) -> None:
     rule = told(found.rule)
     asks = "; ".join(check.reason for check in found.rule.checks) or "nothing"
     click.echo(f"   asks of a message: {asks}")
+    if _unchecked(found):
+        click.echo("   not checked here, as only the server knows them: the devices that people announce")
     if rule["extras"]:
         click.echo(f"   lets pass all the same: {', '.join(rule['extras'])}")
     click.echo(f"   stage: {rule['stage']}; in an outage: {rule['outage']}")
