@@ -10,6 +10,7 @@ from apostille_xep.gate.facts import LONGEST, read_message
 from apostille_xep.gate.stanza import Question, Unreadable
 from hostile import NAMED, Hostile
 from lua import Lua, in_ask
+from rig.corpus import cases
 
 ASHA, BORIS = "asha@gov.example/phone", "boris@gov.example"
 
@@ -65,6 +66,21 @@ def test_what_a_client_can_write_has_the_facts_that_the_server_tells(lua: Lua, i
     found = read(xml)
     assert found is not None
     assert found == told(lua, xml)
+
+
+@pytest.mark.parametrize("corpus", ["legitimate", "hostile"])
+def test_what_real_clients_and_attackers_write_has_the_facts_that_the_server_tells(lua: Lua, corpus: str) -> None:
+    """What closes a stream has none, here as there."""
+    closed = 0
+    for case in cases(corpus):
+        xml = case.sent if "xml:lang=" in case.sent.partition(">")[0] else case.sent.replace("<message", "<message xml:lang='de'", 1)
+        try:
+            expected = told(lua, xml)
+        except AssertionError:
+            expected = None
+            closed += 1
+        assert read(xml) == expected, case.name
+    assert (closed > 0) == (corpus == "hostile")
 
 
 def test_the_addresses_that_are_given_stand_for_those_of_the_stanza() -> None:
