@@ -237,6 +237,13 @@ def test_a_person_in_a_room_is_written_to_in_private(filled: Installation) -> No
     assert told(filled.run("policy", "explain", BORIS, f"{HALL}/Anna", "--json"))["kind"] == "private"
 
 
+def test_what_a_stanza_holds_is_shown_without_what_a_terminal_obeys(filled: Installation, stanza: Path) -> None:
+    write(stanza, "<message><x xmlns='urn:\x9b31m\u202emoon'/></message>")
+    result = filled.run("policy", "explain", BORIS, ANNA, "--stanza", stanza)
+    assert "   objection: unknown-element {urn:\\x9b31m\\u202emoon}x\n" in result.stdout
+    assert result.stdout.replace("\n", "").isprintable()
+
+
 @pytest.mark.parametrize("content", ["<iq/>", "<message>", "<!DOCTYPE x><message/>", "<message><!-- --></message>"])
 def test_a_file_that_is_no_stanza_is_a_no(content: str, filled: Installation, stanza: Path) -> None:
     result = filled.run("policy", "explain", BORIS, ANNA, "--stanza", write(stanza, content))

@@ -125,12 +125,17 @@ def _print(case: Case, found: Account) -> None:
         colour = "green" if verdict.passes and not verdict.code else "yellow" if verdict.passes else "red"
         click.echo(f"The message: {click.style(said_of(verdict), fg=colour)}" + ("" if verdict.rule else "; no rule fits"))
         if verdict.text and (verdict.notice or not verdict.passes):
-            click.echo(f'   its sender reads: "{verdict.text}"')
+            click.echo(f'   its sender reads: "{_safe(verdict.text)}"')
         for objection in found.objections:
-            click.echo(f"   objection: {objection.code}{f' {objection.where}' if objection.where else ''}")
+            click.echo(f"   objection: {objection.code}{f' {_safe(objection.where)}' if objection.where else ''}")
     would = "" if found.verdict is None else "it would pass without objection if: " if found.verdict.passes else "it would pass if: "
     for mend in found.mends:
         click.echo(f"   {would}{mend}")
+
+
+def _safe(text: str) -> str:
+    """What a sender chose, as a namespace, without what a terminal would obey."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _print_rule(found: Account) -> None:
