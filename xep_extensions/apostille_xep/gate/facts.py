@@ -36,8 +36,6 @@ _DECLARATION = re.compile(r"\ufeff?\s*(<\?xml\s[^>]*\?>)?")
 _LANGUAGE = re.compile("[A-Za-z0-9-]+")
 _FLAGS = frozenset(("true", "1", "false", "0"))
 _TRUTHS = frozenset(("true", "1"))
-_OPENPGP = ("urn:xmpp:openpgp:0", "openpgp")
-_KEY_PACKET = (0x84, 0x85, 0x86, 0x87, 0xC1)  # tag 1 (RFC 4880 section 4.2)
 
 
 @dataclass(slots=True)
@@ -194,8 +192,6 @@ def _child(element: _Element) -> Child:
     if element.name == "encrypted" and element.namespace in _OMEMO:
         return Child(element.namespace, "encrypted", 0, 0, 0, "", _envelope(element))
     name, (text, markup, elements) = (element.namespace, element.name), _measure(element)
-    if name == _OPENPGP and (_decoded(element) or b"\0")[0] not in _KEY_PACKET:
-        elements += 1  # spec.md section 5, rule 5
     digest = hashlib.sha256("".join(element.texts()).encode()).hexdigest() if name == (_CLIENT, "body") else ""
     elements += name == _OPENPGP and not _is_openpgp(element)
     return Child(*name, text, markup, elements, digest, None)
