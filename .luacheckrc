@@ -5,3 +5,4 @@ read_globals = { "prosody" }
 files["deploy/prosody/modules/mod_*.lua"] = { globals = { "module" }, read_globals = { "prosody" } }
 files["deploy/prosody/modules/*.lib.lua"] = { read_globals = { "prosody", "module" } }
 files["deploy/rig/modules/mod_*.lua"] = { globals = { "module" }, read_globals = { "prosody" } }
+files["tests/corpus/modules/mod_*.lua"] = { globals = { "module" }, read_globals = { "prosody" } }

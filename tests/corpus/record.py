@@ -34,7 +34,12 @@ FOLDER = HERE / "legitimate"
 CLIENT = "{jabber:client}"
 OMEMO = {"{eu.siacs.conversations.axolotl}encrypted", "{urn:xmpp:omemo:2}encrypted"}
 # What stands beside something else, and what a client sends on its own account.
-ASIDE = (CLIENT + "thread", "{urn:xmpp:hints}", "{urn:xmpp:sid:0}")
+ASIDE = (CLIENT + "thread", "{urn:xmpp:hints}", "{urn:xmpp:sid:0}", "{http://jabber.org/protocol/muc#user}x")
+INVITATIONS = {
+    "{http://jabber.org/protocol/muc#user}invite": "mediated invitation",
+    "{http://jabber.org/protocol/muc#user}decline": "declined invitation",
+    "{jabber:x:conference}x": "direct invitation",
+}
 ITSELF = (
     ("{http://jabber.org/protocol/chatstates}", "chat state"),
     ("{urn:xmpp:receipts}received", "receipt"),
@@ -45,16 +50,15 @@ ITSELF = (
 READABLE = (
     ("plaintext", CLIENT + "body"),
     ("subject", CLIENT + "subject"),
-    ("unknown-element", "{http://jabber.org/protocol/xhtml-im}"),
-    ("unknown-element", "{jabber:x:oob}"),
-    ("unknown-element", "{jabber:x:data}"),
+    ("xhtml", "{http://jabber.org/protocol/xhtml-im}"),
+    ("links", "{jabber:x:oob}"),
     ("unknown-element", "{jabber:x:encrypted}"),
-    ("unknown-element", "{urn:xmpp:reactions:"),
+    ("reactions", "{urn:xmpp:reactions:"),
     ("unknown-element", "{urn:xmpp:reference:"),
-    ("unknown-element", "{urn:xmpp:sfs:"),
+    ("links", "{urn:xmpp:sfs:"),
     ("unknown-element", "{urn:xmpp:openpgp:"),
-    ("unknown-element", "{urn:xmpp:jingle-message:"),
-    ("unknown-element", "{urn:xmpp:call-invites:"),
+    ("calls", "{urn:xmpp:jingle-message:"),
+    ("calls", "{urn:xmpp:call-invites:"),
 )
 
 
@@ -122,7 +126,10 @@ def setting(message: ET.Element) -> str:
 
 
 def situation(message: ET.Element, told: str) -> str:
-    """What the person did; what a client sends by itself comes at any time and names itself."""
+    """What the person did; what a client sends by itself comes at any time and names itself, and so does what has a name of its own."""
+    for tag, name in INVITATIONS.items():
+        if message.find(f".//{tag}") is not None:
+            return name
     said = {child.tag for child in message if not child.tag.startswith(ASIDE)}
     for start, name in ITSELF:
         if len(said) == 1 and min(said).startswith(start):
@@ -135,6 +142,8 @@ def situation(message: ET.Element, told: str) -> str:
 
 def refused(message: ET.Element) -> str:
     """The code under which the strict profile refuses it, or nothing."""
+    if any(child.tag in OMEMO and not any(part.tag.endswith("}key") for part in child.iter()) for child in message):
+        return "no-keys"
     held = {child.tag for child in message if child.tag != CLIENT + "body" or child.text}
     withdrawn = "{urn:xmpp:message-retract:1}retract" in held and "{urn:xmpp:fallback:0}fallback" in held
     if held & OMEMO or withdrawn:
