@@ -34,6 +34,12 @@ def word(size: int) -> str:
     return base64.b64encode(bytes(size)).decode()
 
 
+def begun(text: str, namespace: str, *, kex: bool = False) -> str:
+    """A key that begins as a message of its ratchet; what is no zeros stays as it is."""
+    begin = "MwAA" if namespace == LEGACY else "CAAA" if kex else "ChAA"
+    return begin + text[4:] if text.startswith("AAAA") else text
+
+
 class Hostile:
     """Random stanzas; the same seed gives the same."""
 
@@ -65,11 +71,11 @@ class Hostile:
     def _device(self) -> str:
         return self.random.choice(DEVICES) if self._rarely() else str(self.random.randrange(1, 2**31))
 
-    def _key(self) -> str:
+    def _key(self, namespace: str) -> str:
         name = self.random.choice(NAMES) if self._rarely(0.01) else "key"
         other = attribute("xmlns", self.random.choice(NAMESPACES)) if self._rarely(0.01) else ""
         rid = "" if self._rarely(0.01) else attribute("rid", self._device())
-        flag = ""
+        flag = mark = ""
         if self._rarely(0.3):
             wrong = self._rarely(0.1)
             mark = self.random.choice(FLAGS if wrong else FLAGS[:4])
@@ -77,11 +83,13 @@ class Hostile:
         extra = self._odd_attribute(0.01) if not rid and not flag else ""
         inner = "<x/>" if self._rarely(0.005) else ""
         key = self._bytes(0, 31, 4097) if self._rarely() else self._bytes(32, 60, 4096)
+        key = key if self._rarely(0.02) else begun(key, namespace, kex=mark in ("true", "1"))
         return f"<{name}{other}{rid}{flag}{extra}>{key}{inner}</{name}>"
 
     def _header(self, namespace: str) -> str:
         count = self.random.choice((0, 1, 1, 2, 3, 5)) if not self._rarely(0.004) else self.random.choice((1200, 1201, 1300))
-        keys = "".join(self._key() for _ in range(count)) if count < 100 else f"<key rid='5'>{word(32)}</key>" * count
+        keys = "".join(self._key(namespace) for _ in range(min(count, 100)))
+        keys += f"<key rid='5'>{begun(word(32), namespace)}</key>" * (count - 100)
         sid = "" if self._rarely(0.01) else attribute("sid", self._device())
         if (namespace == MODERN) != self._rarely(0.03):
             owner = self.random.choice(("", "BORIS@gov.example", "x@y", *ODD)) if self._rarely() else self.random.choice(self._parties)
@@ -198,6 +206,7 @@ class Hostile:
 
 def _sealed(namespace: str, keys: str, payload: str = word(32)) -> str:
     iv = f"<iv>{word(12)}</iv>" if namespace == LEGACY else ""
+    keys = keys.replace("<key rid='5'>AAAA", f"<key rid='5'>{begun('AAAA', namespace)}")
     keys = keys if namespace == LEGACY else f"<keys jid='boris@gov.example'>{keys}</keys>"
     return f"<encrypted xmlns='{namespace}'><header sid='7'>{keys}{iv}</header><payload>{payload}</payload></encrypted>"
 

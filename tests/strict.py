@@ -113,7 +113,11 @@ def _bare_of(element: ET.Element, known: set[str], *, leaf: bool) -> bool:
 def _key(key: ET.Element, namespace: str) -> bool:
     flags = all(key.get(name, "0") in ("true", "1", "false", "0") for name in ("prekey", "kex"))
     sound = key.tag == f"{{{namespace}}}key" and _bare_of(key, {"rid", "prekey", "kex"}, leaf=True)
-    return sound and flags and device(key.get("rid")) and 32 <= decoded(key) <= 4096
+    if not (sound and flags and device(key.get("rid")) and 32 <= decoded(key) <= 4096):
+        return False
+    kex = key.get("prekey", key.get("kex")) in ("true", "1")
+    begin = base64.b64decode(re.sub(f"[{_BLANK}]", "", "".join(one or "" for one in _texts(key))))[:2]
+    return begin[:1] == b"\x33" if namespace == LEGACY else begin[0] in b"\x08\x10\x1a\x22\x2a" if kex else begin == b"\x0a\x10"
 
 
 def encrypted(element: ET.Element, parties: set[str]) -> bool:

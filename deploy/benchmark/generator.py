@@ -52,7 +52,7 @@ def _random(length: int) -> str:
 
 def omemo(ident: str, to: str) -> str:
     """An OMEMO 0.3 message of 1.7 KB with four keys; a server cannot tell random bytes from real ones."""
-    keys = "".join(f"<key rid='{device}'>{_random(180)}</key>" for device in range(101, 105))
+    keys = "".join(f"<key rid='{device}'>MwAA{_random(176)}</key>" for device in range(101, 105))
     header = f"<header sid='77'>{keys}<iv>{_random(12)}</iv></header><payload>{_random(240)}</payload>"
     marks = "<store xmlns='urn:xmpp:hints'/><encryption xmlns='urn:xmpp:eme:0' namespace='eu.siacs.conversations.axolotl' name='OMEMO'/>"
     encrypted = f"<encrypted xmlns='eu.siacs.conversations.axolotl'>{header}</encrypted>"

@@ -18,7 +18,7 @@ from e2e.test_flows import judged
 from rig.client import CLIENT, Client
 
 MAM = "urn:xmpp:mam:2"
-KEY = "A" * 240
+KEY = "MwAA" + "A" * 236
 
 
 def envelope(inner: str, to: str, ident: str, kind: str, sender: str) -> str:

@@ -174,7 +174,7 @@ def test_what_both_sides_announce_is_told_before_the_message_once_and_again_afte
     def told(question: ET.Element) -> list[str]:
         return [line for line in (question.findtext(ASK) or "").split("\n") if line.startswith("devices ")]
 
-    secret = f"<encrypted xmlns='{LEGACY}'><header sid='1'><key rid='2'>{word(bytes(60))}</key></header></encrypted>"
+    secret = f"<encrypted xmlns='{LEGACY}'><header sid='1'><key rid='2'>{word(bytes((0x33, *bytes(59))))}</key></header></encrypted>"
 
     async def act() -> None:
         async with strict.online("asha", "boris") as (asha, boris):

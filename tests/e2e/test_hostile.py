@@ -61,7 +61,7 @@ CRAFTED = {
     "encrypted in another namespace": "<encrypted xmlns='urn:example:omemo'><payload>aGk=</payload></encrypted>",
     "a body in another namespace": "<body xmlns='urn:example:body'>hi</body>",
     "legacy OpenPGP": "<x xmlns='jabber:x:encrypted'>aGk=</x>",
-    "text inside encrypted": f"<encrypted xmlns='{AXOLOTL}'><header sid='1'><key rid='2'>{'A' * 64}</key></header>hi</encrypted>",
+    "text inside encrypted": f"<encrypted xmlns='{AXOLOTL}'><header sid='1'><key rid='2'>MwAA{'A' * 60}</key></header>hi</encrypted>",
     "PEP by hand": "<event xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'><item><x>hi</x></item></items></event>",
     "an invitation with words": "<x xmlns='jabber:x:conference' jid='r@rooms.gov.example' reason='{}'/>".format("hi " * 100),
     "a data form": "<x xmlns='jabber:x:data' type='submit'><field var='a'><value>hi</value></field></x>",
@@ -72,9 +72,9 @@ CRAFTED = {
     "in the id of a reply": f"<reply xmlns='urn:xmpp:reply:0' id='{'meet at noon ' * 60}'/>",
     "in the flag of a key": f"<encrypted xmlns='{AXOLOTL}'><header sid='1'><key rid='2' prekey='hi'>{'A' * 64}</key></header></encrypted>",
     "in the name of a reader": "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'><keys jid='meet at noon'>"
-     f"<key rid='2'>{'A' * 64}</key></keys></header></encrypted>",
+     f"<key rid='2'>ChAA{'A' * 60}</key></keys></header></encrypted>",
     "keys for nobody": "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'><keys jid='boris@gov.example'/></header></encrypted>",
-    "five encrypted parts": f"<encrypted xmlns='{AXOLOTL}'><header sid='1'><key rid='2'>{'A' * 64}</key></header></encrypted>" * 5,
+    "five encrypted parts": f"<encrypted xmlns='{AXOLOTL}'><header sid='1'><key rid='2'>MwAA{'A' * 60}</key></header></encrypted>" * 5,
     "in the language": "<body xml:lang='" + "meet-at-noon-" * 20 + "'/>",
     "an error with words": "<error type='cancel'><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
     "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>meet at noon</text></error>",

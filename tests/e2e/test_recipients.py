@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +14,7 @@ from e2e.test_outage import impostor
 from rig.client import Client
 from rig.component import RawComponent
 
-SHELL = f"<encrypted xmlns='{LEGACY}'><header sid='1'><key rid='2'>{base64.b64encode(bytes(60)).decode()}</key></header></encrypted>"
+SHELL = f"<encrypted xmlns='{LEGACY}'><header sid='1'><key rid='2'>MwAA{'A' * 76}</key></header></encrypted>"
 CROWD = tuple(f"clerk{number}" for number in range(250))
 DEPARTMENT, SECRET = "tax.gov.example", "tax-secret"
 

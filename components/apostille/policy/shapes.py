@@ -24,17 +24,18 @@ class Reads(Protocol):
         ...
 
 
-def _word(size: int) -> str:
-    return base64.b64encode(bytes(size)).decode()
+def _word(size: int, begin: bytes = b"") -> str:
+    return base64.b64encode(begin + bytes(size - len(begin))).decode()
 
 
-_KEY = f"<key rid='5'>{_word(60)}</key>"
+_KEY = f"<key rid='5'>{_word(60, bytes((0x33,)))}</key>"
+_MODERN_KEY = f"<key rid='5'>{_word(60, bytes((0x0A, 0x10)))}</key>"
 _LEGACY = (
     f"<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='7'>{_KEY}<iv>{_word(12)}</iv></header>"
     f"<payload>{_word(25)}</payload></encrypted>"
 )
 _MODERN = (
-    f"<encrypted xmlns='urn:xmpp:omemo:2'><header sid='7'><keys jid='{{to}}'>{_KEY}</keys></header>"
+    f"<encrypted xmlns='urn:xmpp:omemo:2'><header sid='7'><keys jid='{{to}}'>{_MODERN_KEY}</keys></header>"
     f"<payload>{_word(208)}</payload></encrypted>"
 )
 _OX = f"<openpgp xmlns='urn:xmpp:openpgp:0'>{base64.b64encode(bytes((0xC1, 0x0C, 3)) + bytes(300)).decode()}</openpgp>"

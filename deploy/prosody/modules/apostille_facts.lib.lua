@@ -141,6 +141,18 @@ local function device_id(text)
 	return text and #text <= 10 and match(text, "^%d+$");
 end
 
+-- Whether a key begins as a message of its ratchet: in OMEMO 0.3 with the version (3, of 3 at most), in OMEMO 2 with a MAC of 16 bytes
+-- or, for a key exchange, with a field of one (XEP-0384 section 4.3.2). Shorter ones are refused for their length.
+local shortest_key = 32;
+local exchange_fields = { [0x08] = true, [0x10] = true, [0x1A] = true, [0x22] = true, [0x2A] = true };
+local function begins_right(bytes, ns, kex)
+	if #bytes < shortest_key then return true; end
+	local first, second = byte(bytes, 1, 2);
+	if ns == xmlns_omemo_legacy then return first == 0x33; end
+	if kex then return exchange_fields[first]; end
+	return first == 0x0A and second == 0x10;
+end
+
 -- The line of one <encrypted/>. Works on decoded fields, so that two servers that write the same header as different XML come
 -- to the same digest.
 local function omemo(encrypted)
@@ -170,6 +182,7 @@ local function omemo(encrypted)
 		local id = device_id(rid);
 		if not id then strange = strange + 1; end
 		if mark and not (flags[attr.prekey or "0"] and flags[attr.kex or "0"]) then strange = strange + 1; end
+		if bytes and not begins_right(bytes, ns, kex) then strange = strange + 1; end
 		rid = rid or "";
 		hashed[h + 1], hashed[h + 2], hashed[h + 3], hashed[h + 4] = length(#jid), jid, length(#rid), rid;
 		hashed[h + 5], hashed[h + 6], hashed[h + 7] = kex and flag_yes or flag_no, bytes and length(#bytes) or absent, bytes or "";

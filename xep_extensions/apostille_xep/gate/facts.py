@@ -34,6 +34,8 @@ _BASE64 = re.compile("[A-Za-z0-9+/]*={0,2}")
 _DEVICE = re.compile("[0-9]{1,10}")
 _DECLARATION = re.compile(r"\ufeff?\s*(<\?xml\s[^>]*\?>)?")
 _LANGUAGE = re.compile("[A-Za-z0-9-]+")
+_SHORTEST_KEY = 32
+_EXCHANGE_FIELDS = b"\x08\x10\x1a\x22\x2a"
 _FLAGS = frozenset(("true", "1", "false", "0"))
 _TRUTHS = frozenset(("true", "1"))
 
@@ -272,10 +274,20 @@ class _Header:
         kex = mark in _TRUTHS
         flags = _FLAGS.issuperset((given.get("prekey", "0"), given.get("kex", "0")))
         self.strange += _strange(key, _OF_KEY, leaf=True) + (not _DEVICE.fullmatch(rid)) + (not flags)
+        self.strange += data is not None and not _begins_right(data, self.namespace, kex)
         self.hashed += [_field(jid.encode()), _field(rid.encode()), _field(b"1" if kex else b"0"), _field(data)]
         self.count += 1
         if self.count <= _MOST_KEYS:
             self.keys.append(Key(_device(rid), -1 if data is None else len(data), jid, kex))
+
+
+def _begins_right(data: bytes, namespace: str, kex: bool) -> bool:
+    """Whether a key begins as a message of its ratchet (spec.md section 5, rule 6); too short ones are another's to judge."""
+    if len(data) < _SHORTEST_KEY:
+        return True
+    if namespace == _LEGACY:
+        return data[0] == 0x33
+    return data[0] in _EXCHANGE_FIELDS if kex else data[:2] == b"\x0a\x10"
 
 
 def _device(text: str) -> int:
