@@ -28,6 +28,7 @@ from sqlalchemy import Engine
 from apostille import record as records
 from apostille.database import grow_log, open_database
 from apostille.devices.component import Desk
+from apostille.devices.memory import Memory
 from apostille.devices.rules import DAY
 from apostille.devices.service import Devices
 from apostille.devices.service import Terms as DeviceTerms
@@ -334,9 +335,10 @@ def ledger_writer(settings: Settings, engine: Engine) -> Ledger:
 
 
 def judge(settings: Settings, engine: Engine, policy: Policy, register: Devices | None = None) -> Judge:
-    """What judges by a policy, with the directory behind it, and the register of devices if there is one."""
+    """What judges by a policy, with the directory and the register of devices behind it."""
+    known = register or Memory(SqlDevices(engine), settings.domain, time.monotonic)
     hosts = Hosts(settings.domain, frozenset(settings.server_rooms), _services(settings))
-    return Judge(policy, _DirectoryOfPolicy(_directory(settings, engine)), hosts, _WallClock().now, register)
+    return Judge(policy, _DirectoryOfPolicy(_directory(settings, engine)), hosts, _WallClock().now, known)
 
 
 def gate(settings: Settings, engine: Engine, writer: Writer | None = None, register: Devices | None = None) -> Gate:

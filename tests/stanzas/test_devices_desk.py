@@ -159,9 +159,9 @@ def test_who_may_not_ask_and_what_there_is_not_is_an_error(stanza: str, conditio
 
 
 def test_who_asks_without_end_is_not_answered_for_the_rest_of_the_minute_and_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desks, "_REMEMBERED", 3)
-    bench = two()
-    flood = [*[chat("devices")] * 30, chat("devices"), command("devices"), chat("devices", sender="nobody@gov.example/x")]
+    monkeypatch.setattr(desks, "_REMEMBERED", 2)
+    bench, nobody = two(), chat("devices", sender="nobody@gov.example/x")
+    flood = [nobody, *[chat("devices")] * 30, chat("devices"), command("devices"), nobody]
     *answered, silent, refused, other = conversation(flood, bench.devices)
     assert all(len(one) == 1 for one in (*answered, other))
     assert silent == []

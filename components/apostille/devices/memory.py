@@ -6,12 +6,15 @@ Knows when an answer is too old; refuses to know what makes a device trusted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Protocol
 
 from apostille.devices.rules import DAY, Device, Id, trusted
 
 POLL = 0.2
 """Seconds for which a remembered answer may be older than the register."""
+_MANY = 50
+"""Accounts that changed at once, above which everything is read anew."""
 _NONE: frozenset[int] = frozenset()
 
 
@@ -36,14 +39,16 @@ class Known(Protocol):
 
 
 class Memory:
-    """The register's answers for the accounts of one domain, as far as they were asked for. One thread at a time may ask."""
+    """The register's answers for the accounts of one domain. One thread at a time may ask.
 
-    def __init__(self, register: Known, domain: str, ticks: Callable[[], float], remembered: int) -> None:
+    All of it is read at first: a message into a large room asks for thousands of accounts at once. Then only what changes.
+    """
+
+    def __init__(self, register: Known, domain: str, ticks: Callable[[], float]) -> None:
         self._register = register
         self._ticks = ticks
-        self._remembered = remembered
         self._suffix = f"@{domain}"
-        self._memory: dict[str, Mapping[str, frozenset[int]]] = {}
+        self._trusted: dict[str, Mapping[str, frozenset[int]]] = {}
         self._revision = -1
         self._polled = float("-inf")
         self._used: dict[tuple[str, str, int], int] = {}
@@ -56,39 +61,37 @@ class Memory:
         """
         if not 0 <= self._ticks() - self._polled < POLL:
             self._look()
-        found = self._memory.get(jid)
-        return self._look_up(jid, namespace) if found is None else found.get(namespace, _NONE)
+        found = self._trusted.get(jid)
+        if found is None:
+            return _NONE if self.keeps(jid) else None
+        return found.get(namespace, _NONE)
 
     def _look(self) -> None:
         now, revision = self._ticks(), self._register.revision()
         if revision != self._revision:
-            for account in self._register.changed(self._revision) if self._memory else ():
-                self._memory.pop(account, None)
+            accounts = self._register.changed(self._revision) if self._revision >= 0 else ()
+            if self._revision < 0 or len(accounts) > _MANY:
+                every = groupby(self._register.devices(), key=lambda device: device.account)
+                self._trusted = {account: found for account, devices in every if (found := trusted(devices))}
+                accounts = ()
+            for account in accounts:
+                self._trusted[account] = trusted(self._register.devices(account))
             self._revision = revision
         self._polled = now
 
-    def _look_up(self, jid: str, namespace: str) -> frozenset[int] | None:
-        if not self.keeps(jid):
-            return None
-        memory = self._memory
-        if len(memory) >= self._remembered:
-            memory.clear()
-        memory[jid] = found = trusted(self._register.devices(jid))
-        return found.get(namespace, _NONE)
+    def look_again(self) -> None:
+        """Something changed: the next answer looks for it."""
+        self._polled = float("-inf")
 
     def keeps(self, account: str) -> bool:
         """Whether the register is kept for this account."""
         return account.endswith(self._suffix) and len(account) > len(self._suffix)
 
     def used(self, jid: str, namespace: str, number: int, at: int) -> None:
-        """A message came from a device (its bare JID, by its own word). Kept to the day, with the next `write_uses`."""
+        """A message came from a device of a bare JID, by its own word. Kept to the day, with the next `write_uses`."""
         day = at // DAY
         key = (jid, namespace, number)
-        if self._used.get(key) == day:
-            return
-        if number in (self.approved(jid, namespace) or ()):
-            if len(self._used) >= self._remembered:
-                self._used.clear()
+        if self._used.get(key) != day and number in (self.approved(jid, namespace) or ()):  # so there are no more than the register has
             self._used[key] = day
             self._unwritten[jid, Id(namespace, number)] = day * DAY
 
@@ -97,7 +100,3 @@ class Memory:
         if self._unwritten:
             gathered, self._unwritten = self._unwritten, {}
             self._register.use(gathered)
-
-    def look_again(self) -> None:
-        """Something changed: the next answer looks for it."""
-        self._polled = float("-inf")

@@ -110,7 +110,7 @@ class Devices:
         self._terms = terms
         self._clock = clock
         self._official = official
-        self._memory = Memory(register, terms.domain, ticks, remembered)
+        self._memory = Memory(register, terms.domain, ticks)
         self._met: dict[str, Announced] = {}
         self._told: dict[str, list[int]] = {}
         self._failures = self._mended = 0
