@@ -13,7 +13,9 @@ from slixmpp.exceptions import IqError
 
 from apostille import bootstrap
 from apostille import record as records
+from apostille.devices.memory import POLL
 from e2e.conftest import SEALED_POLICY, Government, govern, play
+from e2e.flows import sealed_message
 from e2e.test_devices import KEY, LEGACY, LEGACY_BUNDLE, ask, changes, item, legacy_list, word
 from rig.client import Client
 from rig.installation import Installation
@@ -21,6 +23,7 @@ from rig.installation import Installation
 GATE = "gate.gov.example"
 CONTACT = "dmitri"
 ADHOC, FORMS = "http://jabber.org/protocol/commands", "jabber:x:data"
+APPROVED = 'devices = "approved"\n'
 POLICY = f'[[rule]]\nname = "commands"\nfrom = ["verified"]\nto = ["service"]\nrequire = "nothing"\n{SEALED_POLICY}'
 OTHER_BUNDLE = LEGACY_BUNDLE.replace(f"<identityKey>{word(KEY)}", f"<identityKey>{word(KEY[:1] + bytes(32))}")
 
@@ -34,6 +37,12 @@ def waiting(installation: Installation) -> None:
 def registered() -> Iterator[Government]:
     """Where every device waits for a person's word, and dmitri is told of all."""
     yield from govern("registered", POLICY, before=waiting)
+
+
+@pytest.fixture(scope="module")
+def approving() -> Iterator[Government]:
+    """Where messages are for approved devices only."""
+    yield from govern("approving", SEALED_POLICY + APPROVED, before=waiting)
 
 
 def decisions(government: Government, name: str) -> list[tuple[int, str, str]]:
@@ -166,5 +175,30 @@ def test_what_was_announced_before_the_register_is_found_with_the_next_message(r
             found = command.answer("officials", "devices", "list", jid)
             assert (41, "seen") in [(one["device"], one["state"]) for one in found]
             assert [one.devices for one in changes(registered) if one.action == "found"] == [(41,)]
+
+    play(act)
+
+
+def test_a_message_passes_between_approved_devices_only_from_the_decision_on(approving: Government) -> None:
+    asha_, boris_, command = approving.jid("asha"), approving.jid("boris"), approving.installation
+
+    async def decide(verb: str, jid: str, device: int) -> None:
+        await asyncio.to_thread(command.run, "officials", "devices", verb, jid, str(device))
+        await asyncio.sleep(POLL)
+
+    async def act() -> None:
+        async with approving.online("asha", "boris") as (asha, boris):
+            assert await ask(asha, legacy_list(77)) == "result"
+            assert await ask(boris, legacy_list(101)) == "result"
+            for ident, jid, device in (("neither", boris_, 101), ("sender", asha_, 77)):
+                asha.say_raw(sealed_message(boris_, ident))
+                assert "approved" in (await asha.refusal(ident)).text
+                await decide("approve", jid, device)
+            asha.say_raw(sealed_message(boris_, "both"))
+            while (await boris.next_message())["id"] != "both":
+                pass  # what the gate has told him meanwhile
+            await decide("revoke", boris_, 101)
+            asha.say_raw(sealed_message(boris_, "revoked"))
+            assert "approved" in (await asha.refusal("revoked")).text
 
     play(act)
