@@ -47,6 +47,7 @@ from = ["verified"]
 to = ["verified", "room"]
 require = "omemo"
 extras = ["invitations"]  # into rooms; the few words that one may carry are readable
+# devices = "announced"   # refuse keys for devices that nobody has; "approved" asks for the register (apostille officials devices)
 stage = "enforce"     # "observe" only writes down what would be refused; "warn" delivers, and tells the sender
 """
 
