@@ -7,7 +7,7 @@
 const fs = require('fs');
 const puppeteer = require('puppeteer-core');
 const [folder, version, legacy] = process.argv.slice(2);
-const DOMAIN = 'office.example', ROOM = `salon@rooms.${DOMAIN}`;
+const DOMAIN = 'office.example', ROOM = `parlour@rooms.${DOMAIN}`;
 const sleep = ms => new Promise(done => setTimeout(done, ms));
 const write = facts => fs.appendFileSync(`${folder}/journal.jsonl`, JSON.stringify(facts) + '\n');
 
@@ -91,6 +91,10 @@ const write = facts => fs.appendFileSync(`${folder}/journal.jsonl`, JSON.stringi
     await does(one, 'OMEMO', seal, L);
     await sleep(2000);
     await battery('OMEMO 0.3 ', one, null, L);
+    // A second device of one's own: that one is written to in OMEMO 2, the other account in 0.3.
+    await login('converse', 'second');
+    await sleep(12000);
+    await battery('OMEMO in both versions ', one, null, L);
   }
   for (const [page, nick] of [[one, 'converse'], [two, 'converse2']]) {
     await does(page, 'room entered', 'async (room, nick) => { await api.rooms.open(room, { nick }, true); }', ROOM, nick);
@@ -99,6 +103,8 @@ const write = facts => fs.appendFileSync(`${folder}/journal.jsonl`, JSON.stringi
       await does(one, 'room', "async (room, jid) => { const r = await api.rooms.get(room); const { Strophe, stx } = converse.env;"
         + " await api.sendIQ(stx`<iq to='${room}' type='set' xmlns='jabber:client'><query xmlns='http://jabber.org/protocol/muc#admin'>"
         + "<item affiliation='member' jid='${jid}'/></query></iq>`); }", ROOM, B);
+      if (legacy) await does(one, 'room', "async (room, jid) => { const { stx } = converse.env; await api.sendIQ(stx`<iq to='${room}' type='set' xmlns='jabber:client'>"
+        + "<query xmlns='http://jabber.org/protocol/muc#admin'><item affiliation='member' jid='${jid}'/></query></iq>`); }", ROOM, `${legacy}@${DOMAIN}`);
       await does(one, 'direct invitation', 'async (room, jid) => (await api.rooms.get(room)).directInvite(jid, "come")', ROOM, B);
       await does(one, 'direct invitation without a word', 'async (room, jid) => (await api.rooms.get(room)).directInvite(jid)', ROOM, B);
     }

@@ -137,6 +137,10 @@ def situation(message: ET.Element, told: str) -> str:
     sealed = [child for child in message if child.tag in OMEMO]
     if sealed and not any(part.tag.endswith("}payload") for child in sealed for part in child):
         return "OMEMO key transport"
+    if len(sealed) > 1:
+        told = told.replace("OMEMO 0.3", "OMEMO in both versions")
+    elif sealed and "OMEMO" not in told:
+        told = f"OMEMO {told}"
     return told if setting(message) == "private" else told.replace("private", "direct")
 
 
