@@ -29,13 +29,14 @@ TABLE: dict[tuple[str, str], tuple[int, int, int]] = {
     ("urn:xmpp:receipts", "request"): (0, 0, 0),
     ("urn:xmpp:receipts", "received"): (0, 80, 0),
     (MARKERS, "markable"): (0, 0, 0),
-    **{(MARKERS, name): (0, 80, 0) for name in ("received", "displayed", "acknowledged")},
+    **{(MARKERS, name): (0, 80, 0) for name in ("received", "acknowledged")},
+    (MARKERS, "displayed"): (0, 104, 0),
     **{(HINTS, name): (0, 0, 0) for name in ("store", "no-store", "no-permanent-store", "no-copy")},
     ("urn:xmpp:carbons:2", "private"): (0, 0, 0),
     ("urn:xmpp:sid:0", "origin-id"): (0, 80, 0),
-    ("urn:xmpp:sid:0", "stanza-id"): (0, 160, 0),
+    ("urn:xmpp:sid:0", "stanza-id"): (0, 128, 0),
     ("urn:xmpp:occupant-id:0", "occupant-id"): (0, 80, 0),
-    ("urn:xmpp:delay", "delay"): (0, 160, 0),
+    ("urn:xmpp:delay", "delay"): (0, 128, 0),
     ("http://jabber.org/protocol/nick", "nick"): (64, 0, 0),
     ("urn:xmpp:eme:0", "encryption"): (0, 80, 0),
     ("urn:xmpp:message-correct:0", "replace"): (0, 80, 0),
@@ -47,7 +48,7 @@ TABLE: dict[tuple[str, str], tuple[int, int, int]] = {
 # Only beside an encrypted part with a payload; a fallback mark also with a retraction.
 BESIDE: dict[tuple[str, str], tuple[int, int, int]] = {
     ("urn:xmpp:message-attaching:1", "attach-to"): (0, 80, 0),
-    ("urn:xmpp:reply:0", "reply"): (0, 256, 0),
+    ("urn:xmpp:reply:0", "reply"): (0, 192, 0),
     ("urn:xmpp:reference:0", "reference"): (0, 112, 0),
     MARK: (0, 64, 2),
 }

@@ -40,10 +40,17 @@ def kind(*children: Child) -> Kind:
 
 
 def test_many_small_hiding_places_together_are_a_large_one() -> None:
-    id_, delay = child(SID, "stanza-id", attributes=160), child("urn:xmpp:delay", "delay", attributes=32)
+    id_, delay = child(SID, "stanza-id", attributes=128), child("urn:xmpp:delay", "delay", attributes=64)
     assert kind(id_, delay, child(CLIENT, "thread", text=64)) is Kind.EMPTY
     assert codes(id_, delay, child(CLIENT, "thread", text=64, attributes=1)) == ["too-much"]
-    many = (id_, id_, id_, child("urn:xmpp:reply:0", "reply", attributes=224), child(CLIENT, "thread", text=64))
+    many = (
+        id_,
+        id_,
+        id_,
+        child("urn:xmpp:reply:0", "reply", attributes=192),
+        child(CLIENT, "thread", text=64, attributes=64),
+        child("urn:xmpp:delay", "delay", attributes=64),
+    )
     assert kind(legacy(), *many) is Kind.ENCRYPTED
     assert codes(legacy(), *many, child("http://jabber.org/protocol/nick", "nick", text=1)) == ["too-much"]
 

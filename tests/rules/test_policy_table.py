@@ -35,13 +35,15 @@ ANYWHERE: dict[Name, tuple[int, int, int]] = {
     (RECEIPTS, "request"): (0, 0, 0),
     (RECEIPTS, "received"): (0, 80, 0),
     (MARKERS, "markable"): (0, 0, 0),
-    **{(MARKERS, name): (0, 80, 0) for name in ("received", "displayed", "acknowledged")},
+    (MARKERS, "received"): (0, 80, 0),
+    (MARKERS, "displayed"): (0, 104, 0),
+    (MARKERS, "acknowledged"): (0, 80, 0),
     **{(HINTS, name): (0, 0, 0) for name in ("store", "no-store", "no-permanent-store", "no-copy")},
     ("urn:xmpp:carbons:2", "private"): (0, 0, 0),
     (SID, "origin-id"): (0, 80, 0),
-    (SID, "stanza-id"): (0, 160, 0),
+    (SID, "stanza-id"): (0, 128, 0),
     ("urn:xmpp:occupant-id:0", "occupant-id"): (0, 80, 0),
-    ("urn:xmpp:delay", "delay"): (0, 160, 0),
+    ("urn:xmpp:delay", "delay"): (0, 128, 0),
     ("http://jabber.org/protocol/nick", "nick"): (64, 0, 0),
     ("urn:xmpp:eme:0", "encryption"): (0, 80, 0),
     ("urn:xmpp:message-correct:0", "replace"): (0, 80, 0),
@@ -52,7 +54,7 @@ ANYWHERE: dict[Name, tuple[int, int, int]] = {
 }
 BESIDE: dict[Name, tuple[int, int, int]] = {
     ("urn:xmpp:message-attaching:1", "attach-to"): (0, 80, 0),
-    ("urn:xmpp:reply:0", "reply"): (0, 256, 0),
+    ("urn:xmpp:reply:0", "reply"): (0, 192, 0),
     ("urn:xmpp:reference:0", "reference"): (0, 112, 0),
     FALLBACK: (0, 64, 2),
 }

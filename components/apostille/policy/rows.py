@@ -51,7 +51,7 @@ TABLE: Mapping[Name, Row] = {
     ("urn:xmpp:receipts", "received"): _MARK,
     ("urn:xmpp:chat-markers:0", "markable"): Row(),
     ("urn:xmpp:chat-markers:0", "received"): _MARK,
-    ("urn:xmpp:chat-markers:0", "displayed"): _MARK,
+    ("urn:xmpp:chat-markers:0", "displayed"): Row(attributes=104),  # Conversations names the occupant in rooms without archive
     ("urn:xmpp:chat-markers:0", "acknowledged"): _MARK,
     ("urn:xmpp:hints", "store"): Row(),
     ("urn:xmpp:hints", "no-store"): Row(),
@@ -59,9 +59,9 @@ TABLE: Mapping[Name, Row] = {
     ("urn:xmpp:hints", "no-copy"): Row(),
     ("urn:xmpp:carbons:2", "private"): Row(),
     ("urn:xmpp:sid:0", "origin-id"): _MARK,
-    ("urn:xmpp:sid:0", "stanza-id"): Row(attributes=160, times=3),
+    ("urn:xmpp:sid:0", "stanza-id"): Row(attributes=128, times=3),
     ("urn:xmpp:occupant-id:0", "occupant-id"): _MARK,
-    ("urn:xmpp:delay", "delay"): Row(attributes=160),
+    ("urn:xmpp:delay", "delay"): Row(attributes=128),
     ("http://jabber.org/protocol/nick", "nick"): Row(text=64),
     ("urn:xmpp:eme:0", "encryption"): Row(attributes=80),  # says "encrypted", proves nothing
     ("urn:xmpp:message-correct:0", "replace"): _MARK,  # slixmpp sends it beside nothing, when the text is encrypted
@@ -73,7 +73,7 @@ TABLE: Mapping[Name, Row] = {
 # Says something about an encrypted text, so it stands beside one and nowhere else; a fallback mark also beside a retraction.
 BESIDE: Mapping[Name, Row] = {
     ("urn:xmpp:message-attaching:1", "attach-to"): _MARK,
-    ("urn:xmpp:reply:0", "reply"): Row(attributes=256),
+    ("urn:xmpp:reply:0", "reply"): Row(attributes=192),
     ("urn:xmpp:reference:0", "reference"): Row(attributes=112, times=4),
     FALLBACK: Row(attributes=64, elements=2, times=2),
 }
