@@ -116,9 +116,11 @@ class ToldRegister:
         self.decided = list(decisions)
         self.heard: list[tuple[object, ...]] = []
         self.fault = ""
+        self.finds = False
 
-    def met(self, jid: str, announced: Announced) -> None:
+    def met(self, jid: str, announced: Announced) -> bool:
         self.heard.append(("met", jid, announced.legacy))
+        return self.finds
 
     def decisions(self, changes: Sequence[DevicesChanged]) -> Sequence[DeviceDecided]:
         self.heard.append(("asked", *(one.devices for one in changes)))

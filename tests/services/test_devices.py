@@ -160,14 +160,16 @@ def test_devices_that_were_announced_before_are_found_once_and_follow_the_policy
     assert len([one for one in bench.ledger.records if isinstance(one, DevicesChanged)]) == 3
 
 
-def test_what_is_announced_and_known_costs_one_look() -> None:
+def test_what_is_announced_and_known_costs_no_look_once_all_is_read() -> None:
     bench = Bench()
     bench.gate(bench.changed(11))
+    bench.devices.approved(ANNA, LEGACY)
     asked = bench.register.asked
-    for announced in (Announced((11,), None), Announced((11,), None), Announced((11,), None)):
-        bench.devices.met(ANNA, announced)
-    assert bench.register.asked == asked + 1
+    for announced in (Announced((11,), None), Announced((11,), None), Announced(None, None)):
+        assert not bench.devices.met(ANNA, announced)
+    assert bench.register.asked == asked
     assert len(bench.ledger.records) == 1
+    assert bench.devices.met(ANNA, Announced((12,), None))
 
 
 def test_where_the_register_is_full_nothing_is_found() -> None:

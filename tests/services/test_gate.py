@@ -11,7 +11,7 @@ from apostille.gate.service import Gate
 from apostille.record import DeviceDecided, DevicesChanged, Filed, Judged, commitment, resource_mark
 from apostille.vocabulary import Change as AnyChange
 from apostille.vocabulary import Fault, Message, Verdict
-from apostille_xep.gate.stanza import Announced, Change, Question
+from apostille_xep.gate.stanza import Announced, Change, Member, Question
 from doubles_gate import NOW, Clock, FallenPolicy, MemoryLedger, ToldPolicy, ToldRegister, salts
 from messages import ANNA, BORIS, LEGACY, body, change, legacy, message, sha256
 
@@ -241,6 +241,40 @@ def test_the_register_hears_what_both_sides_announce_before_the_policy_is_asked_
     asked = asked._replace(sender_devices=Announced((7,), None), recipient_devices=Announced(None, (8,)))
     following(register, MemoryLedger()).judge([asked])
     assert register.heard == [("met", BORIS, (7,)), ("met", ANNA, None), ("used", BORIS, LEGACY, 7, NOW)]
+
+
+def test_the_members_of_a_room_are_met_once_as_long_as_they_are_the_same() -> None:
+    register = ToldRegister()
+    asked = following(register, MemoryLedger())
+    near = [Member(f"u{number}@gov.example", Announced((number,), None)) for number in (1, 2)]
+    members = near[0], Member("far@elsewhere.example", None), near[1]
+    said = message(body("x"), type="groupchat", room="r@rooms.gov.example", recipient="r@rooms.gov.example")._replace(members=members)
+    asked.judge([said])
+    asked.judge([said])
+    assert register.heard == [("met", "u1@gov.example", (1,)), ("met", "u2@gov.example", (2,))]
+    asked.judge([said._replace(members=members[:1])])
+    assert len(register.heard) == 3
+
+
+def test_a_large_room_of_people_with_unheard_of_devices_is_met_over_several_messages() -> None:
+    register = ToldRegister()
+    register.finds = True
+    asked = following(register, MemoryLedger())
+    members = tuple(Member(f"u{number}@gov.example", Announced((number,), None)) for number in range(120))
+    said = message(body("x"), type="groupchat", room="r@rooms.gov.example", recipient="r@rooms.gov.example")._replace(members=members)
+    asked.judge([said])
+    assert len(register.heard) == 50
+    register.finds = False
+    asked.judge([said])
+    assert len(register.heard) == 50 + 120
+
+
+def test_any_number_of_rooms_is_remembered_in_bounded_space() -> None:
+    asked = following(ToldRegister(), MemoryLedger())
+    for number in range(10_001):
+        room = f"r{number}@rooms.gov.example"
+        asked.judge([message(legacy(), type="groupchat", room=room, recipient=room)._replace(members=())])
+    assert len(asked._met) == 1
 
 
 # ---- notices ------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ POLL = 0.2
 _MANY = 50
 """Accounts that changed at once, above which everything is read anew."""
 _NONE: frozenset[int] = frozenset()
+_NOTHING: frozenset[Id] = frozenset()
 
 
 class Known(Protocol):
@@ -49,6 +50,7 @@ class Memory:
         self._ticks = ticks
         self._suffix = f"@{domain}"
         self._trusted: dict[str, Mapping[str, frozenset[int]]] = {}
+        self._known: dict[str, frozenset[Id]] = {}
         self._revision = -1
         self._polled = float("-inf")
         self._used: dict[tuple[str, str, int], int] = {}
@@ -66,18 +68,29 @@ class Memory:
             return _NONE if self.keeps(jid) else None
         return found.get(namespace, _NONE)
 
+    def known(self, jid: str) -> frozenset[Id]:
+        """The devices that the register has of an account, whatever their state."""
+        if not 0 <= self._ticks() - self._polled < POLL:
+            self._look()
+        return self._known.get(jid, _NOTHING)
+
     def _look(self) -> None:
         now, revision = self._ticks(), self._register.revision()
         if revision != self._revision:
             accounts = self._register.changed(self._revision) if self._revision >= 0 else ()
             if self._revision < 0 or len(accounts) > _MANY:
-                every = groupby(self._register.devices(), key=lambda device: device.account)
-                self._trusted = {account: found for account, devices in every if (found := trusted(devices))}
-                accounts = ()
+                every = self._register.devices()
+                accounts, self._trusted, self._known = (), {}, {}
+                for account, devices in groupby(every, key=lambda device: device.account):
+                    self._keep(account, list(devices))
             for account in accounts:
-                self._trusted[account] = trusted(self._register.devices(account))
+                self._keep(account, self._register.devices(account))
             self._revision = revision
         self._polled = now
+
+    def _keep(self, account: str, devices: Sequence[Device]) -> None:
+        self._trusted[account] = trusted(devices)
+        self._known[account] = frozenset([one.id for one in devices])
 
     def look_again(self) -> None:
         """Something changed: the next answer looks for it."""

@@ -11,9 +11,11 @@ from typing import Protocol
 
 from apostille.gate.rules import Outcome, changed, judged, notice_due
 from apostille.record import DeviceDecided, DeviceRecord, DevicesChanged, FiledId, Record, filings
-from apostille.vocabulary import Announced, Change, Message, Terms, Verdict, bare
+from apostille.vocabulary import Announced, Change, Member, Message, Terms, Verdict, bare
 
 _NOTICES_REMEMBERED = 10_000
+_ROOMS_REMEMBERED = 10_000
+_MOST_FOUND = 50  # accounts with unheard-of devices that one message brings into the register
 
 
 class Policy(Protocol):
@@ -54,8 +56,8 @@ class Ledger(Protocol):
 class Register(Protocol):
     """Follows what accounts do with their OMEMO devices."""
 
-    def met(self, jid: str, announced: Announced) -> None:
-        """An account announces these devices."""
+    def met(self, jid: str, announced: Announced) -> bool:
+        """An account announces these devices; True if some were unheard of, which costs a look at the database and more."""
         ...
 
     def decisions(self, changes: Sequence[DevicesChanged]) -> Sequence[DeviceDecided]:
@@ -72,8 +74,8 @@ class Register(Protocol):
 
 
 class _NoRegister:
-    def met(self, jid: str, announced: Announced) -> None:
-        pass
+    def met(self, jid: str, announced: Announced) -> bool:  # noqa: ARG002
+        return False
 
     def decisions(self, changes: Sequence[DevicesChanged]) -> Sequence[DeviceDecided]:  # noqa: ARG002
         return ()
@@ -102,6 +104,7 @@ class Gate:
         self._clock = clock
         self._salt = salt
         self._register: Register = register or _NoRegister()
+        self._met: dict[str, Sequence[Member]] = {}  # by room
         self._noticed: dict[tuple[str, str], int] = {}
 
     def judge(
@@ -154,6 +157,19 @@ class Gate:
         for jid, announced in ((message.sender, message.sender_devices), (message.recipient, message.recipient_devices)):
             if announced is not None:
                 self._register.met(bare(jid), announced)
+        if message.members is not None and self._met.get(message.room) is not message.members:
+            self._meet_room(message.room, message.members)
+
+    def _meet_room(self, room: str, members: Sequence[Member]) -> None:
+        found = 0
+        for member in members:
+            if member.devices is not None:
+                found += self._register.met(member.jid, member.devices)
+                if found >= _MOST_FOUND:
+                    return  # the next message into the room goes on: nobody else is served meanwhile
+        if len(self._met) >= _ROOMS_REMEMBERED:
+            self._met.clear()
+        self._met[room] = members
 
     def _note_use(self, message: Message, now: int) -> None:
         for child in message.children:
