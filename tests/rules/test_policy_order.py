@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -25,24 +25,9 @@ from apostille.policy.rules import (
     direction_of,
 )
 from apostille.policy.windows import ALWAYS, Window
-from apostille.vocabulary import Outage, Party, Verdict
-from apostille_xep.gate.stanza import Question
-from messages import ANNA, BORIS, CLIENT, body, child, legacy, message
-
-ROOM = "tax@rooms.gov.example"
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)  # a Sunday
-EVERYBODY = frozenset(Party)
-CHATSTATE = child("http://jabber.org/protocol/chatstates", "composing")
-ERROR = child(CLIENT, "error", attributes=10, elements=2)
-
-
-def rule(name: str = "officials", **fields: Any) -> Rule:
-    return Rule(name, frozenset((Party.VERIFIED,)), frozenset((Party.VERIFIED, Party.ROOM)), **fields)
-
-
-def judged(*rules: Rule, of: Question, sender: Party = Party.VERIFIED, recipient: Party = Party.VERIFIED) -> Verdict:
-    return Policy(rules).judge(of, Side(sender, BORIS), Side(recipient, ANNA), NOW)
-
+from apostille.vocabulary import Outage, Party
+from messages import ANNA, BORIS, body, legacy, message
+from verdicts import CHATSTATE, EVERYBODY, NOW, ROOM, judged, rule
 
 OFFICIALS, REMOTES, SERVICES = frozenset((Party.VERIFIED,)), frozenset((Party.REMOTE,)), frozenset((Party.SERVICE,))
 HELD: dict[str, Any] = {"outage": Outage.HOLD, "hold_seconds": 20}

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apostille.policy.classes import Side
 from apostille.policy.rules import (
     PEOPLE,
     Policy,
@@ -22,22 +18,9 @@ from apostille.policy.rules import (
 from apostille.policy.stanzas import _ORDER
 from apostille.policy.texts import REFUSED, REFUSED_CHANGE, TEXTS, WARNED, refused, warned
 from apostille.vocabulary import Party, Verdict
-from apostille_xep.gate.stanza import Child, Question
+from apostille_xep.gate.stanza import Child
 from messages import ANNA, BORIS, CLIENT, body, change, child, legacy, message, modern
-
-ROOM = "tax@rooms.gov.example"
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)  # a Sunday
-EVERYBODY = frozenset(Party)
-CHATSTATE = child("http://jabber.org/protocol/chatstates", "composing")
-ERROR = child(CLIENT, "error", attributes=10, elements=2)
-
-
-def rule(name: str = "officials", **fields: Any) -> Rule:
-    return Rule(name, frozenset((Party.VERIFIED,)), frozenset((Party.VERIFIED, Party.ROOM)), **fields)
-
-
-def judged(*rules: Rule, of: Question, sender: Party = Party.VERIFIED, recipient: Party = Party.VERIFIED) -> Verdict:
-    return Policy(rules).judge(of, Side(sender, BORIS), Side(recipient, ANNA), NOW)
+from verdicts import CHATSTATE, ERROR, EVERYBODY, ROOM, judged, rule
 
 
 @pytest.mark.parametrize(
