@@ -17,6 +17,7 @@ FALLBACKS = frozenset(
         "9dd14f43346b8ffeb0825d681014ecd1671cca3ffce882338d46881f0e969a06",  # Conversations and its forks
         "d0f4483a771ad34cf864c4abe3921e5dd9bd35eff9c3816047d68d814b62da03",  # Tigase Martin (Siskin, Beagle)
         "45e4c57b4101f3cd84eb01d9267e73d6db1b2eca4a2632c33833dc75ed61f5bc",  # Gajim, Profanity
+        "6d82bcd5935541fba1142b134f2355ff0ab61b2407bfeeab8a9c7e5b90afa241",  # Profanity, beside OX
         "955a4d92e0c4ae12f33b76c65696736f27ae1d4e0fd7afa0e179988343d56264",  # Dino, Monal
         "a08dfe4aa1ee3485e7f6c448b91947d19646212def4d3b9cd6a3b444e1d94027",  # slixmpp-omemo
         "4a090eeb70c6a5c8989361a4378829872ed643b26817c9b4b96144716d7e0212",  # libomemo (Pidgin's lurch)
