@@ -32,6 +32,7 @@ DOMAIN = "office.example"
 PASSWORD = "corpus"
 FOLDER = HERE / "legitimate"
 CLIENT = "{jabber:client}"
+OX = "{urn:xmpp:openpgp:0}openpgp"  # encrypted, but not what the profile asks for
 OMEMO = {"{eu.siacs.conversations.axolotl}encrypted", "{urn:xmpp:omemo:2}encrypted"}
 # What stands beside something else, and what a client sends on its own account.
 ASIDE = (CLIENT + "thread", "{urn:xmpp:hints}", "{urn:xmpp:sid:0}", "{http://jabber.org/protocol/muc#user}x")
@@ -56,7 +57,6 @@ READABLE = (
     ("reactions", "{urn:xmpp:reactions:"),
     ("unknown-element", "{urn:xmpp:reference:"),
     ("links", "{urn:xmpp:sfs:"),
-    ("unknown-element", "{urn:xmpp:openpgp:"),
     ("calls", "{urn:xmpp:jingle-message:"),
     ("calls", "{urn:xmpp:call-invites:"),
 )
@@ -152,7 +152,10 @@ def refused(message: ET.Element) -> str:
     withdrawn = "{urn:xmpp:message-retract:1}retract" in held and "{urn:xmpp:fallback:0}fallback" in held
     if held & OMEMO or withdrawn:
         held.discard(CLIENT + "body")
-    return next((code for code, start in READABLE if any(tag.startswith(start) for tag in held)), "")
+    if OX in held:
+        held.discard(CLIENT + "body")
+    found = next((code for code, start in READABLE if any(tag.startswith(start) for tag in held)), "")
+    return found or ("version" if OX in held else "")
 
 
 def structure(element: ET.Element) -> tuple[object, ...]:
