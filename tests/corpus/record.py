@@ -17,6 +17,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -95,9 +96,10 @@ def serve(folder: Path, names: list[str], port: int = 5222) -> None:
     (folder / "groups.txt").write_text(f"[Office]\n{jids}", encoding="utf-8")
     prosody = server(folder, port)
     prosody.register((name, PASSWORD) for name in names)
-    with prosody:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways of ending it end the server, too
+    with prosody, suppress(KeyboardInterrupt):
         print(f"{DOMAIN} on port {prosody.c2s_port}, http on {prosody.http_port}, authority {prosody.ca}", flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.pause()
 
 
 def recorded(folder: Path) -> Iterator[tuple[str, str, str, str]]:
