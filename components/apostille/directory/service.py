@@ -69,7 +69,8 @@ class Directory:
             remembered  # at once, listed or not: a stranger may write from any number of addresses
         )
         self._domain = address(domain).domain
-        self._memory: tuple[int, dict[str, tuple[Official | None, tuple[str, ...]]]] | None = None
+        self._memory: tuple[int, dict[str, Seat]] | None = None
+        self._day = date.min
         self._polled = 0.0
 
     def read(
@@ -154,28 +155,30 @@ class Directory:
     def seat(self, jid: str, day: date, now: float | None = None) -> Seat:
         """What the directory says of a prepared bare JID on this day.
 
-        Entries are remembered. With `now` (a monotonic clock's seconds) the answer is never older than
+        Answers are remembered. With `now` (a monotonic clock's seconds) the answer is never older than
         `POLL`; without it, it is as old as the last `refresh`.
         """
         memory = self._memory
         if memory is None or (now is not None and not 0 <= now - self._polled < POLL):
             memory = self._follow(now)
-        entries = memory[1]
-        try:
-            official, line = entries[jid]
-        except KeyError:
+        if day != self._day:
+            memory, self._day = (memory[0], {}), day
+            self._memory = memory
+        seats = memory[1]
+        found = seats.get(jid)
+        if found is None:
             official = self._look_up(jid)
             line = self._register.line(official.post) if official else ()
-            if len(entries) >= self._remembered:
-                entries.clear()
-            entries[jid] = official, line
-        return Seat(standing_on(official, day), official.post if official else "", line)
+            if len(seats) >= self._remembered:
+                seats.clear()
+            found = seats[jid] = Seat(standing_on(official, day), official.post if official else "", line)
+        return found
 
     def refresh(self) -> int:
         """Asks for the revision now, forgets what is older, and returns it."""
         return self._follow(None)[0]
 
-    def _follow(self, now: float | None) -> tuple[int, dict[str, tuple[Official | None, tuple[str, ...]]]]:
+    def _follow(self, now: float | None) -> tuple[int, dict[str, Seat]]:
         revision = self._register.revision()
         memory = self._memory
         if memory is None or memory[0] != revision:
