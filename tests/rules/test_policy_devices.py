@@ -90,6 +90,11 @@ def test_nobody_is_asked_for_devices_where_no_rule_wants_them(fields: dict[str, 
     assert asked.times == 0
 
 
+def test_where_nothing_is_known_of_devices_none_is_missed() -> None:
+    rule = Rule("officials", OFFICIALS, OFFICIALS, devices=Level.APPROVED)
+    assert Policy((rule,)).judge(message(legacy()), Side(Party.VERIFIED, BORIS), Side(Party.VERIFIED, ANNA), NOW).passes
+
+
 def test_the_checks_of_a_rule_say_which_devices_it_wants() -> None:
     rule = Rule("officials", OFFICIALS, OFFICIALS, devices=Level.APPROVED)
     assert [check.name for check in rule.checks] == ["unreadable", "encryption", "devices"]

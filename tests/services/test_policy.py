@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from apostille.policy.recipients import Level
 from apostille.policy.rules import Policy, Rule
 from apostille.policy.service import Hosts, Judge
 from apostille.policy.texts import outages, refused
-from apostille.vocabulary import Party, Standing, bare
+from apostille.vocabulary import Party, Standing, Verdict, bare
+from apostille_xep.gate.stanza import Announced, Question
 from doubles_gate import MemoryDirectory
-from messages import body, change, legacy, message
+from messages import LEGACY, body, change, keys, legacy, message
 
 TODAY = date(2026, 11, 22)
 HOSTS = Hosts("gov.example", frozenset(("rooms.gov.example",)), frozenset(("gate.gov.example", "trace.gov.example")))
@@ -131,3 +134,46 @@ def test_a_message_that_cannot_be_read_is_refused_in_its_own_language(directory:
     verdict = judge(directory).unreadable("ru-RU")
     assert (verdict.passes, verdict.code, verdict.lang) == (False, "unreadable-facts", "ru")
     assert verdict.text == refused("unreadable-facts", lang="ru")
+
+
+# ---- for whose devices --------------------------------------------------------------------------------------------------
+
+
+class Approvals:
+    """A register that approves of some devices of everybody."""
+
+    def __init__(self, *devices: int) -> None:
+        self._devices = frozenset(devices)
+
+    def approved(self, account: str, namespace: str) -> frozenset[int] | None:
+        return self._devices if account.endswith("@gov.example") and namespace == LEGACY else None
+
+
+def asked_for(level: Level, *approved: int, now: Callable[[], datetime] = lambda: datetime(2026, 11, 22, 12, tzinfo=UTC)) -> Judge:
+    rule = Rule("officials", frozenset((Party.VERIFIED,)), frozenset((Party.VERIFIED,)), devices=level)
+    return Judge(Policy((rule,)), MemoryDirectory(STANDINGS), HOSTS, now, Approvals(*approved))
+
+
+def sent(*rids: int) -> Question:
+    of = message(legacy(keys(*rids)), sender="boris@gov.example/phone", recipient="anna@gov.example")
+    return of._replace(sender_devices=Announced((7,), None), recipient_devices=Announced((11, 12), None))
+
+
+def test_a_message_is_held_against_what_is_announced_and_approved() -> None:
+    assert asked_for(Level.ANNOUNCED).judge(sent(11, 12)) == Verdict(True, rule="officials")
+    assert asked_for(Level.ANNOUNCED).judge(sent(11, 12, 13)).code == "ghost"
+    assert asked_for(Level.APPROVED, 7, 11).judge(sent(11)).passes
+    assert asked_for(Level.APPROVED, 7, 11).judge(sent(11, 12)).code == "device-unapproved"
+    assert asked_for(Level.APPROVED, 7, 11, 12).judge(sent(11)).code == "missing"
+
+
+def test_a_device_that_just_left_its_list_is_no_ghost_for_a_while() -> None:
+    moment = [datetime(2026, 11, 22, 12, tzinfo=UTC)]
+    asked = asked_for(Level.ANNOUNCED, now=lambda: moment[0])
+    owner = "anna@gov.example"
+    assert asked.judge_change(change(11, 12, sender=f"{owner}/phone", owner=owner)).passes
+    assert asked.judge_change(change(11, sender=f"{owner}/phone", owner=owner)).passes
+    late = sent(11, 12)._replace(recipient_devices=Announced((11,), None))
+    assert asked.judge(late).passes
+    moment[0] += timedelta(seconds=301)
+    assert asked.judge(late).code == "ghost"

@@ -151,10 +151,8 @@ def _word(table: Mapping[str, Any], key: str, where: str, known: Sequence[str], 
     return value
 
 
-def _words(table: Mapping[str, Any], key: str, where: str, known: Sequence[str], default: list[str] | None) -> list[str]:
+def _words(table: Mapping[str, Any], key: str, where: str, known: Sequence[str], default: list[str]) -> list[str]:
     value = table.get(key, default)
-    if value is None:
-        raise Refusal(Reason.MALFORMED, f"{where}: needs {key}, a list of {', '.join(known)}")
     if not isinstance(value, list):
         raise Refusal(Reason.MALFORMED, f"{where}: {key} should be a list of {', '.join(known)}")
     for word in value:
