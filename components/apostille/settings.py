@@ -117,7 +117,7 @@ def read_settings(path: Path) -> Settings:
         raise Fault(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise Refusal(Reason.MALFORMED, f"{path}: is not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise Refusal(Reason.MALFORMED, f"{path}: not TOML: {error}") from None
     return _settings(document, path.resolve())
 

@@ -154,6 +154,8 @@ def test_an_empty_document_is_an_empty_policy() -> None:
             for wrong in ('"Mars/Base"', "7", '""', '"../x"', '"/etc/passwd"')
         ),
         (f'[[rule]]\nname = "a"\n{WHO}direction = ["in"]', "rule 1 (a): direction holds 'in'; known are local, outgoing, incoming"),
+        *((f'[[rule]]\nname = "{name}"\n{WHO}', f"rule 1 ({name}): this name is taken") for name in ("errors", "empty", "devices")),
+        (f'[[rule]]\nname = "a"\n{WHO}versions = []', "rule 1 (a): versions names no version of OMEMO"),
         (f'[[rule]]\nname = "a"\n{WHO}devices = "mine"', "rule 1 (a): devices = 'mine'; should be one of any, announced, approved"),
         (f'[[rule]]\nname = "a"\n{WHO}unknown_devices = "ok"', "rule 1 (a): unknown_devices = 'ok'; should be one of refuse, pass"),
         (f'[[rule]]\nname = "a"\n{WHO}[[rule]]\nname = "a"\n{WHO}', "policy.toml: two rules are named 'a'"),
@@ -183,3 +185,11 @@ def test_a_file_that_holds_no_policy_is_refused_by_name(tmp_path: Path, content:
 def test_a_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text(f'[[rule]]\nname = "a"\n{WHO}', encoding="utf-8")
     assert [rule.name for rule in load_policy(tmp_path / "policy.toml").rules] == ["a"]
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000 + "]" * 5000], ids=["long", "deep"])
+def test_a_value_that_nobody_can_read_is_told_and_nothing_worse(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(f"rule = {value}")
+    with pytest.raises(Refusal, match="not TOML"):
+        load_policy(path)

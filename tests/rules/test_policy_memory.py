@@ -116,3 +116,13 @@ def test_memory_has_a_bound_and_big_messages_no_place_in_it() -> None:
     examine(message(legacy(tuple(Key(rid, 60, "", False) for rid in range(1, 101)))))
     examine(message(*[child("urn:xmpp:hints", "store")] * 101))
     assert not stanzas._known
+
+
+def test_long_names_that_a_sender_chose_are_not_remembered() -> None:
+    stanzas._known.clear()
+    for number in range(20):
+        examine(message(child(f"urn:{number}:{'x' * 100_000}", "x")))
+        examine(message(modern((Key(11, 60, f"{number}{'y' * 100_000}@gov.example", kex=False),))))
+    assert stanzas._known == {}
+    examine(message(child("urn:short", "x")))
+    assert len(stanzas._known) == 1

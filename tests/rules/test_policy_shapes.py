@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from apostille.policy.fallbacks import FALLBACKS, RETRACTIONS
 from apostille.policy.rows import TABLE
 from apostille.policy.stanzas import Kind, examine
-from apostille_xep.gate.stanza import Child
+from apostille_xep.gate.stanza import Child, Key, Member
 from messages import ANNA, CLIENT, LEGACY, MODERN, body, child, keys, legacy, message, modern
+
+ROOM = "tax@rooms.gov.example"
 
 
 def sound(element: Child) -> bool:
@@ -128,3 +130,24 @@ def test_the_kind_follows_from_objections_and_encrypted_parts(children: list[Chi
         assert content.kind is Kind.READABLE
     else:
         assert content.kind is (Kind.ENCRYPTED if content.versions else Kind.EMPTY)
+
+
+def test_in_a_room_keys_of_omemo_2_are_for_those_who_are_in_it_and_a_few_who_were() -> None:
+    crowd = tuple(Member(f"somebody{number}@gov.example", None) for number in range(40))
+    ask = message(modern(tuple(Key(11, 60, one.jid, kex=False) for one in crowd)), type="groupchat", room=ROOM, recipient=ROOM)
+    assert examine(ask._replace(members=crowd)).objections == ()
+    assert examine(ask._replace(members=crowd[2:])).objections == ()
+    assert [one.code for one in examine(ask._replace(members=crowd[9:])).objections] == ["encrypted-malformed"]
+    assert examine(ask).objections == (), "who is in the room was not told"
+
+
+@pytest.mark.parametrize("jid", ["Meet me at noon@gate", "noon", "a@b@c", "@gate", "noon@", "x" * 65 + "@gov.example", "a@b/c"])
+def test_where_nobody_knows_who_is_there_keys_are_at_least_for_what_looks_like_an_account(jid: str) -> None:
+    for ask in (message(modern(keys(11, jid=jid)), type=type_, room=ROOM) for type_ in ("groupchat", "chat")):
+        assert [one.code for one in examine(ask).objections] == ["encrypted-malformed"]
+
+
+def test_in_a_private_message_strange_accounts_are_few() -> None:
+    few, many = (tuple(Key(11 + n, 60, f"somebody{n}@elsewhere.example", kex=False) for n in range(count)) for count in (3, 6))
+    assert examine(message(modern(few), room=ROOM)).objections == ()
+    assert [one.code for one in examine(message(modern(many), room=ROOM)).objections] == ["encrypted-malformed"]

@@ -222,3 +222,9 @@ def test_what_is_fuzzy_untranslated_or_obsolete_is_left_out() -> None:
 def test_what_is_no_catalogue_of_sentences_is_refused(entry: str) -> None:
     with pytest.raises(ValueError, match="of a catalogue"):
         read_catalogue(entry)
+
+
+def test_nothing_that_turns_a_line_or_ends_it_comes_back_from_a_name() -> None:
+    told = refused("unknown-element", "{urn:\u202egood\u0085\n\x1b[1m}x")
+    assert "\ufffdgood\ufffd\ufffd\ufffd[1m}x" in told
+    assert told.isprintable()

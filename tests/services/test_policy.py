@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from apostille.policy.recipients import Level
-from apostille.policy.rules import Policy, Rule
+from apostille.policy.rules import Policy, Requirement, Rule
 from apostille.policy.service import Hosts, Judge
 from apostille.policy.texts import outages, refused
 from apostille.vocabulary import Party, Standing, Verdict, bare
@@ -134,6 +134,13 @@ def test_a_message_that_cannot_be_read_is_refused_in_its_own_language(directory:
     verdict = judge(directory).unreadable("ru-RU")
     assert (verdict.passes, verdict.code, verdict.lang) == (False, "unreadable-facts", "ru")
     assert verdict.text == refused("unreadable-facts", lang="ru")
+
+
+def test_what_the_server_calls_a_room_is_one_on_whatever_host(directory: MemoryDirectory) -> None:
+    lax = Rule("abroad", frozenset((Party.VERIFIED,)), frozenset((Party.REMOTE, Party.SERVICE)), Requirement.NOTHING)
+    for room in ("all@conf.gov.example", "all@gate.gov.example"):
+        said = message(body("hello"), sender="boris@gov.example/p", recipient=room, type="groupchat", room=room)
+        assert judge(directory, lax).judge(said).code == "no-rule"
 
 
 # ---- for whose devices --------------------------------------------------------------------------------------------------

@@ -227,7 +227,7 @@ def _structure(source: Source, remaining: Mapping[str, Unit]) -> Structure:
         row = source.content.count(b"\n", 0, error.start) + 1
         flaw = Flaw(f"{source.name}, line {row}", "is not UTF-8; save the file as UTF-8")
         return Structure(flaws=[flaw], legible=False)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         return Structure(flaws=[Flaw(source.name, f"is no TOML: {error}")], legible=False)
     return read_structure(document, source.name, remaining)
 

@@ -17,6 +17,7 @@ from apostille.policy.windows import ALWAYS, DAYS, Window
 from apostille.vocabulary import Outage, Reason, Refusal
 
 _WINDOW = frozenset(("hours", "days", "from_date", "to_date", "zone"))
+_OWN_NAMES = frozenset(("errors", "empty", "devices"))
 _KEYS = _WINDOW | frozenset(
     ("name", "from", "to", "require", "stage", "kinds", "direction", "versions", "devices", "unknown_devices", "extras")
 ) | {"outage", "hold_seconds"}
@@ -52,6 +53,8 @@ def _rule(table: Any, where: str) -> Rule:
     if not isinstance(name, str) or not name:
         raise Refusal(Reason.MALFORMED, f"{where}: needs a name")
     where = f"{where} ({name})"
+    if name in _OWN_NAMES:
+        raise Refusal(Reason.MALFORMED, f"{where}: this name is taken: records under it say that no rule decided; choose another")
     rule = Rule(
         name=name,
         senders=_classes(table, "from", where),
@@ -69,6 +72,8 @@ def _rule(table: Any, where: str) -> Rule:
         window=_window(table, where) if _WINDOW & set(table) else ALWAYS,
     )
     _expect_outage(rule, where)
+    if not rule.versions and rule.require is not Requirement.OX:
+        raise Refusal(Reason.MALFORMED, f"{where}: versions names no version of OMEMO; leave it out for both")
     return rule
 
 

@@ -76,7 +76,10 @@ class Judge:
         """The verdict for one message."""
         policy, now = self._policy, self._clock()
         day = now.date()
-        return policy.judge(message, self.side(message.sender, day), self.side(message.recipient, day), now, self._parts)
+        recipient = self.side(message.recipient, day)
+        if message.room and recipient.address == message.room:
+            recipient = Side(Party.ROOM, message.room)  # the server says so, whatever the settings say of its host
+        return policy.judge(message, self.side(message.sender, day), recipient, now, self._parts)
 
     def _parts(self, message: Message) -> list[Part]:
         now = self._clock().timestamp()

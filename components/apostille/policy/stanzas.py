@@ -7,6 +7,7 @@ row may hold readable content, and counts as such.
 from __future__ import annotations
 
 import enum
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,9 @@ _ORDER = (
 _Shape = tuple[object, ...]
 _REMEMBERED = 4096  # shapes
 _LONGEST_REMEMBERED = 100  # parts and devices of one
+_MOST_CHARACTERS = 4096  # of one, in names that its sender chose
+_ACCOUNT = re.compile(r"[^\s\"&'/:<>@]{1,64}@[^\s\"&'/:<>@]{1,64}")
+_OTHERS_LIMIT = 128  # characters of accounts that nobody knows
 _known: dict[_Shape, Content] = {}
 
 
@@ -76,11 +80,17 @@ def examine(message: Message, extras: frozenset[str] = frozenset()) -> Content:
     if found is None:
         found = _examine(message, extras)
         size = len(message.children) + sum(len(child.envelope.keys) for child in message.children if child.envelope)
-        if size <= _LONGEST_REMEMBERED:
+        if size <= _LONGEST_REMEMBERED and _characters(message) <= _MOST_CHARACTERS:
             if len(_known) >= _REMEMBERED:
                 _known.clear()
             _known[shape] = found
     return found
+
+
+def _characters(message: Message) -> int:
+    """Of names that a shape keeps, as a sender may choose them."""
+    names = sum(len(child.namespace) + len(child.name) for child in message.children)
+    return names + sum(len(key.jid) for child in message.children if child.envelope for key in child.envelope.keys)
 
 
 def _shape(message: Message, extras: frozenset[str]) -> _Shape:
@@ -132,11 +142,20 @@ def _to_room(message: Message) -> bool:
 
 
 def _for_strangers(message: Message, child: Child, envelope: Envelope) -> bool:
-    """Whether a key outside of a room is for somebody who is neither sender nor recipient; OMEMO 0.3 does not say for whom keys are."""
-    if message.room or child.namespace == OMEMO_0_3:
+    """Whether a key is for somebody who is no party of the message, or for a text in the place of somebody.
+
+    OMEMO 0.3 does not say for whom keys are. Somebody may have left a room whom clients still know: such must look like accounts, and
+    be few; only where the server does not tell who is there, they may be many.
+    """
+    if child.namespace == OMEMO_0_3:
         return False
-    known = ("", bare(message.sender), bare(message.recipient))
-    return any(key.jid not in known for key in envelope.keys)
+    known = {"", bare(message.sender), bare(message.recipient)}
+    known.update([member.jid for member in message.members or ()])
+    others = {key.jid for key in envelope.keys} - known
+    if not others or not message.room:
+        return bool(others)
+    few = message.type != "groupchat" or message.members is not None
+    return (few and sum(map(len, others)) > _OTHERS_LIMIT) or not all(map(_ACCOUNT.fullmatch, others))
 
 
 class _Place(enum.Enum):

@@ -51,6 +51,6 @@ def load_policy(path: Path) -> Policy:
         raise Fault(f"policy: cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise Refusal(Reason.MALFORMED, f"{path}: is not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and lists in lists in lists
         raise Refusal(Reason.MALFORMED, f"{path}: not TOML: {error}") from None
     return read_policy(document, str(path))

@@ -159,6 +159,7 @@ def outages() -> tuple[Said, ...]:
 def _told(beginning: str, code: str, where: str, lang: str, client: str) -> str:
     sentences = _SENTENCES[spoken(lang)]
     named = where if len(where) <= _LONGEST_WHERE else where[:_LONGEST_WHERE] + "…"
+    named = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in named)
     told = sentences[beginning] + sentences[code].replace("{where}", named)
     step = _step(sentences, client) if code in _STEP_HELPS else ""
     return f"{told} {step}" if step else told

@@ -45,7 +45,7 @@ def test(settings: str | None, cases: Path, file: Path | None, json_: bool) -> N
 def _document(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise Refusal(Reason.MALFORMED, f"{path}: not TOML: {error}") from None
 
 
