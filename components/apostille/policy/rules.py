@@ -177,13 +177,23 @@ class Rule:
             if found is not None:
                 break
         if found is None:
-            return Verdict(True, rule=self.name, recorded=content.kind is not Kind.EMPTY, asked=asked)
+            return self._pass(content.kind is not Kind.EMPTY, asked)
         slight = found.severity is Severity.SLIGHT  # honest clients do it, too: nobody is refused for it
         passes, told = slight or self.stage is not Stage.ENFORCE, slight or self.stage is Stage.WARN
         words = noted if slight else warned if passes else refused
         text = words(found.code, found.where, message.lang, message.client)
         notice = passes and told and self.stage is not Stage.OBSERVE
         return Verdict(passes, found.code, text, self.name, notice=notice, where=found.where, lang=spoken(message.lang), asked=asked)
+
+    def _pass(self, recorded: bool, asked: tuple[str, ...]) -> Verdict:
+        known = self._passes.get(recorded)
+        if known is None or known.asked is not asked:
+            known = self._passes[recorded] = Verdict(True, rule=self.name, recorded=recorded, asked=asked)
+        return known
+
+    @cached_property
+    def _passes(self) -> dict[bool, Verdict]:
+        return {}
 
     @cached_property
     def _taken(self) -> frozenset[str]:
@@ -264,7 +274,7 @@ class Policy:
             return Verdict(True, rule="errors", recorded=False)
         number = self._sieve.first(case_of(message, sender, recipient, now))
         if number is not None:
-            return self.rules[number].judge(message, parts, self._names[: number + 1])
+            return self.rules[number].judge(message, parts, self._asked[number])
         if sender.party in PEOPLE and (recipient.party in WITHIN or message.room) and _says_nothing(message):
             return Verdict(True, rule="empty", recorded=False, asked=self._names)  # as the server without asking, by `free_terms`
         code = _no_rule(sender.party, recipient.party)
@@ -306,6 +316,11 @@ class Policy:
     @cached_property
     def _sieve(self) -> _Sieve:
         return _Sieve(self.rules)
+
+    @cached_property
+    def _asked(self) -> list[tuple[str, ...]]:
+        """Which rules were asked when one decides, by its number."""
+        return [self._names[: number + 1] for number in range(len(self.rules))]
 
     @cached_property
     def _names(self) -> tuple[str, ...]:

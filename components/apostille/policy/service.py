@@ -45,6 +45,21 @@ class Hosts:
     services: frozenset[str]
 
 
+_REMEMBERED = 50_000  # JIDs
+_LONGEST_REMEMBERED = 256  # characters of one; whoever has more is looked at anew
+
+
+class _Known:
+    """A JID that was seen before; `side` goes with `seat`, where the directory gave one."""
+
+    __slots__ = ("address", "seat", "side")
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.seat: Seat | None = None
+        self.side: Side | None = None
+
+
 class Judge:
     """Says what is to be done with a message. Cheap: called for every message of a server."""
 
@@ -54,6 +69,7 @@ class Judge:
         """`clock` gives the time, aware, in the zone of the machine: its date is the day by which the directory judges."""
         self._register = register
         self._announcements = Announcements()
+        self._sides: dict[str, _Known] = {}
         self._policy = policy
         self._directory = directory
         self._hosts = hosts
@@ -61,15 +77,28 @@ class Judge:
 
     def side(self, jid: str, day: date) -> Side:
         """What a prepared JID is to the policy on a day."""
-        address = bare(jid)
+        known = self._sides.get(jid)
+        if known is None:
+            known = _Known(bare(jid))
+            if len(jid) <= _LONGEST_REMEMBERED:
+                if len(self._sides) >= _REMEMBERED:
+                    self._sides.clear()
+                self._sides[jid] = known
+            known.side = self._elsewhere(known.address)
+        if known.side is None or known.seat is not None:
+            seat = self._directory.seat(known.address, day)
+            if seat is not known.seat:
+                known.seat, known.side = seat, Side(_PARTIES[seat.standing], known.address, seat.post, seat.units)
+        assert known.side is not None  # noqa: S101 - made above, if it was not there
+        return known.side
+
+    def _elsewhere(self, address: str) -> Side | None:
+        """What an address is that is no account of the officials' own domain; None: it is one, and the directory knows."""
         host = address.rpartition("@")[2]
         if host in self._hosts.rooms:
             return Side(Party.ROOM, address)
-        if address == host:
-            return Side(Party.SERVICE if host == self._hosts.officials or host in self._hosts.services else Party.REMOTE, address)
         if host == self._hosts.officials:
-            seat = self._directory.seat(address, day)
-            return Side(_PARTIES[seat.standing], address, seat.post, seat.units)
+            return Side(Party.SERVICE, address) if address == host else None
         return Side(Party.SERVICE if host in self._hosts.services else Party.REMOTE, address)
 
     def judge(self, message: Message) -> Verdict:

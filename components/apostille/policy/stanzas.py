@@ -124,6 +124,9 @@ def _fits(text: str, limit: int) -> bool:
 
 def _long(message: Message) -> bool:
     """Whether one of the texts that a message must have is a place for a letter."""
+    both, ends = message.id + message.origin_id, message.sender + message.recipient
+    if len(both) <= ID_LIMIT and len(ends) <= _RESOURCE_LIMIT and both.isascii() and ends.isascii():
+        return False  # as nearly always
     if not (_fits(message.id, ID_LIMIT) and _fits(message.origin_id, ID_LIMIT)):
         return True
     return not all(
