@@ -124,6 +124,23 @@ def test_another_key_under_the_same_number_is_an_alarm_and_ends_an_approval_unti
     assert devices[11].trusted
 
 
+def test_the_approved_key_said_again_does_not_bring_back_an_approval_that_another_key_has_ended() -> None:
+    them = changed(11), bundle(11, K1), said(11, "approved", K1), bundle(11, K2), bundle(11, K1)
+    devices, happened = after(*them)
+    assert (devices[11].state, happened[-2:]) == (State.SEEN, [Event.KEY_CHANGED] * 2)
+    again, happened = after(*them, devices=tuple(devices.values()))
+    assert (again, happened) == (devices, [])
+    devices, _ = after(said(11, "approved", K1), devices=tuple(devices.values()), first=9)
+    assert devices[11].trusted
+
+
+def test_an_approval_that_comes_after_the_key_that_ended_it_approves_nothing() -> None:
+    devices, _ = after(bundle(11, K1), changed(11))
+    devices, _ = after(bundle(11, K2), bundle(11, K1), devices=tuple(devices.values()), first=9)
+    late, happened = after(said(11, "approved", K1), devices=tuple(devices.values()), first=5)
+    assert (late[11].state, happened) == (State.SEEN, [])
+
+
 def test_another_key_is_an_alarm_for_a_revoked_device_too_and_lifts_nothing() -> None:
     devices, happened = after(bundle(11, K1), said(11, "revoked", K1), bundle(11, K2))
     assert (devices[11].state, happened[-1]) == (State.REVOKED, Event.KEY_CHANGED)

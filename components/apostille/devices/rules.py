@@ -54,7 +54,10 @@ class Id(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The last word about a device: which, when, by whom and how, about which key (hex; empty: none was known), at which place."""
+    """The last word about a device: which, when, by whom and how, about which key (hex; empty: none was known), at which place.
+
+    `SEEN` is an approval that another key has ended.
+    """
 
     state: State
     at: int
@@ -94,7 +97,7 @@ class Device:
 
     @property
     def state(self) -> State:
-        """An approval is about one key: with another one the device waits again."""
+        """An approval is about one key: with another one the device waits again, and a change of the key ends it for good."""
         decision = self.decision
         if decision is None or (decision.state is State.APPROVED and decision.identity != self.identity):
             return State.SEEN
@@ -166,7 +169,9 @@ def _keyed(devices: dict[Id, Device], account: str, entry: DevicesChanged, place
         return []
     decision = device.decision
     if device.identity:
-        devices[id_] = now = replace(device, identity=entry.identity, keyed_at=place, session=entry.resource)
+        if decision is not None and decision.state is State.APPROVED:
+            decision = replace(decision, state=State.SEEN)  # its place stays: the approval, taken again, is no new one
+        devices[id_] = now = replace(device, identity=entry.identity, keyed_at=place, session=entry.resource, decision=decision)
         return [Happening(Event.KEY_CHANGED, now)]
     if decision is not None and not decision.identity:
         decision = replace(decision, identity=entry.identity)  # decided before a key was there: the first one is meant
@@ -180,6 +185,10 @@ def _decided(devices: dict[Id, Device], account: str, entry: DeviceDecided, plac
     if device.decision is not None and place <= device.decision.place:
         return []
     decision = Decision(State(entry.decision), entry.at, entry.by, entry.means, entry.identity, place)
+    if decision.state is State.APPROVED and place < device.keyed_at:
+        decision = replace(decision, state=State.SEEN)  # come late: it knew nothing of the key that came after it
+        devices[id_] = replace(device, decision=decision)
+        return []
     devices[id_] = now = replace(device, label=entry.label or device.label, decision=decision)
     return [Happening(Event(entry.decision), now)]
 
