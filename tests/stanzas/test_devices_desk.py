@@ -11,6 +11,7 @@ import pytest
 
 from apostille.devices import component as desks
 from apostille.devices.component import ADHOC, FORMS, Desk
+from apostille.devices.rules import State
 from apostille.devices.service import Devices
 from apostille.record import resource_mark
 from apostille.xmpp import Component
@@ -99,6 +100,16 @@ def test_a_chat_message_is_answered_to_the_session_that_wrote_it() -> None:
 )
 def test_everything_else_is_not_answered(stanza: str) -> None:
     assert conversation([stanza], two().devices) == [[]]
+
+
+@pytest.mark.parametrize("other", [ANNA.replace("a", "\u1d43", 1), ANNA.replace("a", "A", 1), ANNA.replace("gov", "GOV")])
+def test_an_account_that_only_looks_like_another_speaks_for_nobody(other: str) -> None:
+    """Prosody keeps U+1D43, which Unicode 3.2 did not know, so this is another account; slixmpp makes Anna's of it."""
+    bench = two()
+    sender = f"{other}/x"
+    stanzas = chat("devices approve 12", sender=sender), command("devices-approve", "12", sender=sender, action="complete")
+    assert conversation(stanzas, bench.devices) == [[], []]
+    assert bench.states()[12] is State.SEEN
 
 
 def test_a_form_is_offered_filled_in_and_answered_with_a_note() -> None:

@@ -103,6 +103,10 @@ class Desk:
 
     # ---- being asked -------------------------------------------------------------------------------------------------------
 
+    def _as_sent(self, stanza: Any) -> bool:
+        """Whether slixmpp left the sender's address as it was. It prepares more than Prosody does, and could take one for another."""
+        return bool(stanza.xml.get("from") == stanza["from"].full)
+
     def _asker(self, jid: JID) -> Asker | None:
         """Who asks; None for anybody but a session of an account of the domain. The server vouches for the sender's address."""
         if jid.domain != self._domain or not jid.local or not jid.resource:
@@ -118,6 +122,8 @@ class Desk:
         return self._asked[account][1] <= _MOST_ASKED
 
     def _on_message(self, message: Any) -> None:
+        if not self._as_sent(message):
+            return
         asker = self._asker(message["from"])
         if asker is not None and message["type"] in ("chat", "normal") and self._may_ask(asker.account):
             with suppress(Fault):
@@ -137,7 +143,7 @@ class Desk:
     def _on_command(self, iq: Any) -> None:
         asker = self._asker(iq["from"])
         asked = iq.xml.find(f"{{{ADHOC}}}command")
-        if iq["type"] != "set" or asked is None:
+        if iq["type"] != "set" or asked is None or not self._as_sent(iq):
             return
         command = next((one for one in COMMANDS if one.node == asked.get("node")), None)
         if asker is None or command is None:
