@@ -98,6 +98,26 @@ def test_the_last_decision_counts(word: str, expected: State) -> None:
     assert happened[-1] is Event(word)
 
 
+@pytest.mark.parametrize("means", ["session", "policy"])
+@pytest.mark.parametrize("word", ["approved", "retired"])
+def test_what_was_revoked_stays_so_until_a_registrar_says_otherwise(means: str, word: str) -> None:
+    devices, happened = after(changed(11), said(11, "revoked"), said(11, word, means=means))
+    assert (devices[11].state, happened[-1]) == (State.REVOKED, Event.REVOKED)
+    devices, _ = after(said(11, word), devices=tuple(devices.values()), first=9)
+    assert devices[11].state is State(word)
+
+
+def test_a_device_has_the_marks_of_who_brought_it_and_of_who_brought_its_present_key() -> None:
+    def marks(*entries: DeviceRecord) -> str:
+        return after(*entries)[0][11].session
+
+    assert marks(changed(11), bundle(11, K1)) == "5f"
+    assert marks(changed(11), bundle(11, K1, by="e0")) == "5f e0"
+    assert marks(changed(11), bundle(11, K1, by="e0"), bundle(11, K2, by="e1")) == "5f e1"
+    assert marks(changed(11), bundle(11, K1, by="e0"), bundle(11, K2)) == "5f"
+    assert marks(changed(11, by=""), bundle(11, K1, by="e0")) == "e0"
+
+
 def test_a_decision_names_a_device_and_a_later_one_without_a_name_leaves_it() -> None:
     devices, _ = after(changed(11), said(11, "approved", name="phone"), said(11, "revoked"))
     assert devices[11].label == "phone"
@@ -119,7 +139,7 @@ def test_the_same_number_in_another_version_is_another_device() -> None:
 def test_another_key_under_the_same_number_is_an_alarm_and_ends_an_approval_until_somebody_says_so_again() -> None:
     devices, happened = after(changed(11), bundle(11, K1), said(11, "approved", K1), bundle(11, K2, by="e0"))
     assert happened == [Event.ANNOUNCED, Event.APPROVED, Event.KEY_CHANGED]
-    assert (devices[11].state, devices[11].session) == (State.SEEN, "e0")
+    assert (devices[11].state, devices[11].session) == (State.SEEN, "5f e0")
     devices, _ = after(said(11, "approved", K2), devices=tuple(devices.values()), first=9)
     assert devices[11].trusted
 
@@ -201,7 +221,13 @@ entries = st.lists(
             st.sampled_from([LEGACY, MODERN]),
         ),
         st.builds(bundle, st.integers(1, 4), st.sampled_from([K1, K2])),
-        st.builds(said, st.integers(1, 4), st.sampled_from(["approved", "revoked", "retired"]), st.sampled_from(["", K1, K2])),
+        st.builds(
+            lambda number, word, identity, means: said(number, word, identity, means=means),
+            st.integers(1, 4),
+            st.sampled_from(["approved", "revoked", "retired"]),
+            st.sampled_from(["", K1, K2]),
+            st.sampled_from(["registrar", "session", "policy"]),
+        ),
     ),
     max_size=12,
 )
@@ -292,6 +318,8 @@ def test_another_session_may_approve_where_another_device_is_approved() -> None:
         ((changed(11), said(11, "approved"), bundle(11, K1), bundle(11, K2)), 11, "e0", "no other approved device"),
         ((changed(11, 12), said(11, "approved")), 12, "5f", "from this very session"),
         ((changed(11, 12), said(11, "approved")), 12, "", "from this very session"),
+        ((changed(11, 12), said(11, "approved"), bundle(12, K1, by="e0")), 12, "e0", "from this very session"),
+        ((changed(11, 12), said(11, "approved"), bundle(12, K1, by="e0")), 12, "5f", "from this very session"),
     ],
 )
 def test_a_session_may_not_approve(entries: tuple[DeviceRecord, ...], number: int, session: str, why: str) -> None:

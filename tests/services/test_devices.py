@@ -352,6 +352,33 @@ def test_any_session_may_revoke_and_only_a_registrar_approves_what_was_revoked()
         bench.devices.revoke_from(ANNA, 12, "a")
 
 
+def test_a_session_does_not_overtake_a_revocation_that_was_kept_and_not_taken_in() -> None:
+    bench = two()
+    bench.ledger.fault = "kept"
+    with pytest.raises(Fault):
+        bench.beside().revoke(ANNA, 12, "olga")
+    (device,) = bench.devices.approve_from(ANNA, 12, "a")
+    assert device.state is State.REVOKED
+    bench.beside().catch_up()
+    assert bench.states()[12] is State.REVOKED
+
+
+def test_a_session_decides_while_the_register_is_away_and_it_counts_once_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = two()
+
+    def away(_: object) -> None:
+        bench.register.away = True
+        raise Fault("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.ledger, "about_devices", away)
+        with pytest.raises(Fault):
+            bench.devices.approve_from(ANNA, 12, "a")
+    bench.register.away = False
+    bench.gate(bench.changed(11, 12))
+    assert bench.states()[12] is State.APPROVED
+
+
 def test_a_chat_is_answered_by_the_commands_and_nothing_else_is() -> None:
     bench = two()
     asker = Asker(ANNA, "a")

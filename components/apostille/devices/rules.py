@@ -77,7 +77,7 @@ class Device:
         identity: public identity key as published last, hex; empty: none was published yet.
         label: what people call it.
         first_seen, last_used: Unix milliseconds; use is known to the day, and of approved devices only (0: never).
-        session: mark of the session that brought it, or its present key.
+        session: marks of the session that brought it and, with a space between, of the one that brought its present key, if it is another.
         listed: whether the account's device list names it.
         listed_at, keyed_at: places of the entries that say so, -1 for none.
         decision: what was decided, if anything.
@@ -167,15 +167,16 @@ def _keyed(devices: dict[Id, Device], account: str, entry: DevicesChanged, place
         return _added(devices, new)
     if place <= device.keyed_at or device.identity == entry.identity:
         return []
-    decision = device.decision
+    decision, brought = device.decision, device.session.partition(" ")[0]
+    session = brought if entry.resource == brought else f"{brought} {entry.resource}".strip()
     if device.identity:
         if decision is not None and decision.state is State.APPROVED:
             decision = replace(decision, state=State.SEEN)  # its place stays: the approval, taken again, is no new one
-        devices[id_] = now = replace(device, identity=entry.identity, keyed_at=place, session=entry.resource, decision=decision)
+        devices[id_] = now = replace(device, identity=entry.identity, keyed_at=place, session=session, decision=decision)
         return [Happening(Event.KEY_CHANGED, now)]
     if decision is not None and not decision.identity:
         decision = replace(decision, identity=entry.identity)  # decided before a key was there: the first one is meant
-    devices[id_] = replace(device, identity=entry.identity, keyed_at=place, decision=decision)
+    devices[id_] = replace(device, identity=entry.identity, keyed_at=place, session=session, decision=decision)
     return []
 
 
@@ -184,6 +185,8 @@ def _decided(devices: dict[Id, Device], account: str, entry: DeviceDecided, plac
     device = devices.get(id_) or Device(account, id_, first_seen=entry.at)
     if device.decision is not None and place <= device.decision.place:
         return []
+    if device.state is State.REVOKED and entry.means != "registrar":
+        return []  # decided by somebody who had not heard of the revocation
     decision = Decision(State(entry.decision), entry.at, entry.by, entry.means, entry.identity, place)
     if decision.state is State.APPROVED and place < device.keyed_at:
         decision = replace(decision, state=State.SEEN)  # come late: it knew nothing of the key that came after it
@@ -257,7 +260,7 @@ def objection(devices: Sequence[Device], number: int, session: str) -> str:
         return f"Device {number} is approved already."
     if not any(one.trusted and one.id.number != number for one in devices):
         return f"You have no other approved device that could vouch for device {number}; ask a registrar."
-    if not session or any(one.session == session for one in mine):
+    if not session or any(session in one.session.split() for one in mine):
         return f"Device {number} was announced from this very session; approve it from your other device, or ask a registrar."
     return ""
 

@@ -299,10 +299,18 @@ class Devices:
     def _decide(self, devices: Sequence[Device], state: State, *, means: str, by: str, session: str = "", label: str = "") -> list[Device]:
         now, named = self._clock(), as_label(label)
         entries = [decided(one, state, now, means=means, by=by, session=session, label=named) for one in devices]
+        account, numbers = devices[0].account, {one.id for one in devices}
         first = self._ledger.keep([(entry, b"") for entry in entries])  # decided from here on; what follows is taken in again if it fails
-        self.take(list(enumerate(entries, first)))
-        numbers = {one.id for one in devices}
-        return [one for one in self._register.devices(devices[0].account) if one.id in numbers]
+        self.take(list(enumerate(entries, first)) if means == "registrar" else self._lately(account))
+        return [one for one in self._register.devices(account) if one.id in numbers]
+
+    def _lately(self, account: str) -> list[tuple[int, DeviceRecord]]:
+        """An account's last entries: a revocation among them may be kept and not taken in yet, and a session must not overtake it."""
+        try:
+            return [one for one in self._ledger.about_devices(self._register.followed() - MARGIN) if one[1].owner == account]
+        except Exception:
+            self._failures += 1
+            raise
 
 
 def _by_account(changes: Iterable[DevicesChanged]) -> list[tuple[str, list[DevicesChanged]]]:
