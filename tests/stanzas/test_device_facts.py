@@ -66,6 +66,11 @@ PUBLISHED = {
     "no key": (publish(LEGACY_BUNDLE, f"<bundle xmlns='{LEGACY}'/>"), (LEGACY, "bundle", (11,), "")),
     "a key that is none": (publish(LEGACY_BUNDLE, bundle("a letter")), (LEGACY, "bundle", (11,), "")),
     "a short key": (publish(LEGACY_BUNDLE, bundle(base64.b64encode(KEY[:31]).decode())), (LEGACY, "bundle", (11,), "")),
+    "a node that is another": (
+        publish(f"{LEGACY}.bundles:011", bundle(base64.b64encode(KEY).decode())),
+        (LEGACY, "bundle", (0,), KEY.hex()),
+    ),
+    "an item that is another": (publish(MODERN_BUNDLE, bundle("", MODERN), "021"), (MODERN, "bundle", (0,), "")),
     "a bundle of no device": (publish(f"{LEGACY}.bundles:x", bundle("")), (LEGACY, "bundle", (0,), "")),
 }
 
@@ -118,9 +123,27 @@ def test_what_changes_no_device_is_not_told(lua: Lua) -> None:
         assert told(lua, xml) is None, xml
 
 
-def test_whatever_stands_before_it_a_change_is_told(lua: Lua) -> None:
-    xml = iq("<options/>", publish("urn:x", "<x xmlns='urn:x'/>"), publish(LEGACY_LIST, devices("11")), publish(MODERN_LIST, ""))
-    assert what(told(lua, xml)) == ("publish", LEGACY, "list", (11,), "")
+def test_of_several_changes_the_first_is_told_as_mod_pep_does_no_other(lua: Lua) -> None:
+    one, other = publish(LEGACY_LIST, devices("11")), publish(MODERN_LIST, "")
+    assert what(told(lua, iq(one, other))) == ("publish", LEGACY, "list", (11,), "")
+    assert told(lua, iq("<options/>", one)) is None
+    assert told(lua, iq(publish("urn:x", "<x xmlns='urn:x'/>"), one)) is None
+
+
+@pytest.mark.parametrize(
+    ("element", "namespace"),
+    [("publish", OWNER), ("retract", OWNER), ("create", OWNER), ("delete", PUBSUB), ("purge", PUBSUB), ("configure", PUBSUB)],
+)
+def test_what_mod_pep_has_no_handler_for_is_no_change(element: str, namespace: str, lua: Lua) -> None:
+    for node in (LEGACY_LIST, MODERN_BUNDLE):
+        assert told(lua, iq(f"<{element} node='{node}'/>", namespace=namespace)) is None
+
+
+@pytest.mark.parametrize("namespace", [PUBSUB, OWNER, "urn:x"])
+def test_whatever_namespace_an_action_has_mod_pep_goes_by_the_one_around_it(namespace: str, lua: Lua) -> None:
+    found = told(lua, iq(f"<publish xmlns='{namespace}' node='{LEGACY_LIST}'/>"))
+    assert found is not None
+    assert found.action == "publish"
 
 
 def test_of_a_list_no_more_are_told_than_a_question_can_hold(lua: Lua) -> None:
@@ -156,7 +179,7 @@ def test_whatever_somebody_publishes_it_is_one_readable_line_with_the_measures_o
 ) -> None:
     asked = ET.Element(f"{{{PUBSUB}}}{name}", {"node": node})
     asked.extend(content)
-    found = told(lua, iq(asked))
+    found = told(lua, iq(asked, namespace=OWNER if name in NAMES[2:5] else PUBSUB))
     assert found is not None, "no node of OMEMO goes unasked"
     xml = ET.tostring(asked, "unicode")
     (message,) = in_ask(lua.facts(f"<message from='a@b' to='c@d'>{xml}</message>"))

@@ -18,15 +18,23 @@ local node_legacy_list, node_modern_list = xmlns_legacy..".devicelist", xmlns_mo
 local legacy_bundle = xmlns_legacy..".bundles:";
 
 local lists = { [node_legacy_list] = xmlns_legacy, [node_modern_list] = xmlns_modern };
+-- What mod_pep has a handler for; it goes by the namespace of <pubsub/>, whatever that of the action is.
 local actions = {
-	publish = "publish"; retract = "retract"; delete = "delete"; purge = "purge"; configure = "configure"; create = "configure";
+	[xmlns_pubsub] = { publish = "publish", retract = "retract", create = "configure" };
+	[xmlns_owner] = { delete = "delete", purge = "purge", configure = "configure" };
 };
 
 local longest_list = 1250; -- devices that are told; more are a matter of the measures
 local most_remembered = 20000; -- accounts
 
+-- The number of a device that an attribute names.
 local function device_id(text)
 	return text and #text <= 10 and text:match("^%d+$") or "0";
+end
+
+-- The number of a device that a node or an item is named after: with zeros before it, it is another node.
+local function named_id(text)
+	return text and text:sub(1, 1) ~= "0" and device_id(text) or "0";
 end
 
 -- The ids of the list that clients read in an item: each version has its own name for it, and what stands beside it is none.
@@ -56,30 +64,28 @@ return function (facts)
 	function devices.change(stanza)
 		if stanza.attr.type ~= "set" then return nil; end
 		local pubsub = stanza.tags[1];
-		if not pubsub or pubsub.name ~= "pubsub" or (pubsub.attr.xmlns ~= xmlns_pubsub and pubsub.attr.xmlns ~= xmlns_owner) then return nil; end
-		-- Some servers look at the first element only, others at all: any that names such a node counts.
-		for _, asked in ipairs(pubsub.tags) do
-			local node, action = asked.attr.node or "", actions[asked.name];
-			local ns = lists[node] or (node:sub(1, #legacy_bundle) == legacy_bundle and xmlns_legacy)
-				or (node == xmlns_modern..":bundles" and xmlns_modern);
-			if ns and action then
-				local item = asked:get_child("item");
-				local about, identity = "list", "";
-				local ids;
-				if lists[node] then
-					ids = ids_in(item, ns);
-				else
-					about = "bundle";
-					ids = device_id(ns == xmlns_legacy and node:sub(#legacy_bundle + 1) or item and item.attr.id);
-					local bundle = item and item:get_child("bundle", ns);
-					identity = bundle and identity_in(bundle, ns) or "";
-				end
-				local text, attributes, elements = measure(asked);
-				return table.concat({
-					action, ns, about, ids == "" and "%" or ids, identity == "" and "%" or identity, text, attributes, elements,
-				}, " ");
-			end
+		local known = pubsub and pubsub.name == "pubsub" and actions[pubsub.attr.xmlns];
+		local asked = known and pubsub.tags[1]; -- mod_pep does the first element only
+		if not asked then return nil; end
+		local node, action = asked.attr.node or "", known[asked.name];
+		local ns = lists[node] or (node:sub(1, #legacy_bundle) == legacy_bundle and xmlns_legacy)
+			or (node == xmlns_modern..":bundles" and xmlns_modern);
+		if not (ns and action) then return nil; end
+		local item = asked:get_child("item");
+		local about, identity = "list", "";
+		local ids;
+		if lists[node] then
+			ids = ids_in(item, ns);
+		else
+			about = "bundle";
+			ids = named_id(ns == xmlns_legacy and node:sub(#legacy_bundle + 1) or item and item.attr.id);
+			local bundle = item and item:get_child("bundle", ns);
+			identity = bundle and identity_in(bundle, ns) or "";
 		end
+		local text, attributes, elements = measure(asked);
+		return table.concat({
+			action, ns, about, ids == "" and "%" or ids, identity == "" and "%" or identity, text, attributes, elements,
+		}, " ");
 	end
 
 	-- ---- what an account announces -------------------------------------------------------------------------------
