@@ -172,10 +172,11 @@ def test_the_same_key_again_is_nothing_new_even_after_the_bundle_was_gone() -> N
     assert after(bundle(11, K1), changed(11, action="purge", subject="bundle"), bundle(11, K2))[1][-1] is Event.KEY_CHANGED
 
 
-def test_the_first_key_of_a_device_that_was_approved_without_one_is_the_approved_one() -> None:
+def test_the_first_key_of_a_device_that_was_approved_without_one_is_the_approved_one_and_told() -> None:
     devices, happened = after(changed(11), said(11, "approved"), bundle(11, K1))
     assert devices[11].trusted
-    assert happened == [Event.ANNOUNCED, Event.APPROVED]
+    assert happened == [Event.ANNOUNCED, Event.APPROVED, Event.KEYED]
+    assert after(changed(11), bundle(11, K1))[1] == [Event.ANNOUNCED], "of one that nobody had approved nobody need hear"
     devices, happened = after(bundle(11, K2), devices=tuple(devices.values()), first=9)
     assert (devices[11].state, happened) == (State.SEEN, [Event.KEY_CHANGED])
 
@@ -197,6 +198,10 @@ def test_a_list_taken_away_withdraws_every_device_of_its_version(action: str) ->
     entries = changed(11), changed(11, namespace=MODERN), said(11, "approved"), changed(action=action)
     taken = [take((), ANNA, list(enumerate(entries)))]
     assert {one.id.namespace: one.listed for one in taken[0].changed} == {LEGACY: False, MODERN: True}
+
+
+def test_a_key_of_no_device_makes_none() -> None:
+    assert after(bundle(0, K1)) == ({}, [])
 
 
 def test_what_is_configured_or_says_no_key_changes_nothing() -> None:
@@ -382,6 +387,9 @@ def test_each_happening_is_a_line_for_the_person_with_a_next_step_and_one_for_th
     (own,), (theirs,) = lines(bundle(11, K1), bundle(11, K2))
     assert theirs.startswith("ALARM: device 11 (OMEMO 0.3) has another key")
     assert "change your password" in own
+    (own,), (theirs,) = lines(changed(11), said(11, "approved"), bundle(11, K1))
+    assert theirs.startswith("Device 11 (OMEMO 0.3), approved before its key was known, has shown its first one. Fingerprint: a1a1a1a1")
+    assert "devices revoke 11 to gate.gov.example" in own
     (own,), (theirs,) = lines(changed(11), said(11, "approved", name="phone"))
     assert theirs == "Device 11 (OMEMO 0.3, phone) was approved by a registrar."
     assert "devices revoke 11 to gate.gov.example" in own

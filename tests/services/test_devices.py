@@ -160,6 +160,14 @@ def test_devices_that_were_announced_before_are_found_once_and_follow_the_policy
     assert len([one for one in bench.ledger.records if isinstance(one, DevicesChanged)]) == 3
 
 
+def test_of_a_found_device_the_first_key_is_told_to_both() -> None:
+    bench = Bench(first=True)
+    bench.devices.met(ANNA, Announced((11,), None))
+    bench.told()
+    bench.gate(bench.changed(11, identity=OTHER, by="evil"))
+    assert bench.told() == [(ANNA, "Device 11 (OME"), (CONTACT, "Devices of ann")]
+
+
 def test_what_is_announced_and_known_costs_no_look_once_all_is_read() -> None:
     bench = Bench()
     bench.gate(bench.changed(11))

@@ -38,6 +38,7 @@ class Event(enum.Enum):
     """What happened to a device."""
 
     ANNOUNCED = "announced"
+    KEYED = "keyed"
     KEY_CHANGED = "key-changed"
     APPROVED = "approved"
     REVOKED = "revoked"
@@ -158,7 +159,7 @@ def _listed(devices: dict[Id, Device], account: str, entry: DevicesChanged, plac
 
 
 def _keyed(devices: dict[Id, Device], account: str, entry: DevicesChanged, place: int) -> list[Happening]:
-    if entry.action != "publish" or not entry.identity or len(entry.devices) != 1:
+    if entry.action != "publish" or not entry.identity or len(entry.devices) != 1 or not entry.devices[0]:
         return []  # a bundle taken away takes no key back: what comes next is compared with it
     id_ = Id(entry.namespace, entry.devices[0])
     device = devices.get(id_)
@@ -176,8 +177,8 @@ def _keyed(devices: dict[Id, Device], account: str, entry: DevicesChanged, place
         return [Happening(Event.KEY_CHANGED, now)]
     if decision is not None and not decision.identity:
         decision = replace(decision, identity=entry.identity)  # decided before a key was there: the first one is meant
-    devices[id_] = replace(device, identity=entry.identity, keyed_at=place, session=session, decision=decision)
-    return []
+    devices[id_] = now = replace(device, identity=entry.identity, keyed_at=place, session=session, decision=decision)
+    return [Happening(Event.KEYED, now)] if device.state is State.APPROVED else []
 
 
 def _decided(devices: dict[Id, Device], account: str, entry: DeviceDecided, place: int) -> list[Happening]:

@@ -55,6 +55,9 @@ def _line(happening: Happening, desk: str) -> str:
         mine = f"If it is yours, write devices approve {number} to {desk} from your other device."
         step = f" {mine} If not, change your password." if desk else ""
         return f"New device {name} waits for approval.{key}{step}"
+    if event is Event.KEYED:
+        step = f" If your client shows another, write devices revoke {number} to {desk} and change your password." if desk else ""
+        return f"Device {name}, approved before its key was known, has shown its first one.{key}{step}"
     if event is Event.KEY_CHANGED:
         step = " If you did not install your client anew, change your password and tell your administrator at once." if desk else ""
         return f"ALARM: device {name} has another key under the same number, and is not approved with it.{key}{step}"
