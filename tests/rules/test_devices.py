@@ -31,7 +31,7 @@ from apostille.devices.rules import (
     take,
     trusted,
 )
-from apostille.devices.words import LABEL, day, fingerprint, label, line, state, told, version
+from apostille.devices.words import LABEL, LINES, day, fingerprint, label, line, state, told, version
 from apostille.record import DeviceDecided, DeviceRecord, DevicesChanged
 
 ANNA = "anna@gov.example"
@@ -393,6 +393,14 @@ def test_each_happening_is_a_line_for_the_person_with_a_next_step_and_one_for_th
     (own,), (theirs,) = lines(changed(11), said(11, "approved", name="phone"))
     assert theirs == "Device 11 (OMEMO 0.3, phone) was approved by a registrar."
     assert "devices revoke 11 to gate.gov.example" in own
+
+
+def test_of_many_things_at_once_ten_are_told_and_an_alarm_is_the_first_of_them() -> None:
+    own, theirs = lines(bundle(50, K1), changed(*range(1, 21)), bundle(50, K2), together=2)
+    assert [len(one) for one in (own, theirs)] == [LINES + 1] * 2
+    assert own[0].startswith("ALARM: device 50")
+    assert own[-1] == theirs[-1] == "and 11 more; the list of devices has them all."
+    assert len(lines(changed(*range(1, LINES + 1)))[0]) == LINES
 
 
 @pytest.mark.parametrize(

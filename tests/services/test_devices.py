@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from apostille.devices.commands import COMMANDS, USAGE, Asker, answer, choices
@@ -72,6 +74,16 @@ def test_a_flood_of_changes_is_told_of_once_and_no_more_for_an_hour() -> None:
     bench.clock.now += 60 * MINUTE
     bench.gate(bench.changed(99))
     assert bench.told()[0] == (ANNA, "New device 99 ")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_batch_of_full_lists_is_soon_taken_in_and_its_message_fits_through_a_stream(first: bool) -> None:
+    bench = Bench(first=first)
+    began = time.process_time()
+    bench.gate(*[bench.changed(*range(start, start + 100)) for start in range(1, 6400, 100)])
+    assert time.process_time() - began < 2
+    assert len(bench.devices.listed(ANNA)) == MOST
+    assert max(len(text) for _, _, text in bench.devices.notices()) < 4096
 
 
 def test_nothing_new_is_not_told() -> None:

@@ -152,9 +152,11 @@ def _listed(devices: dict[Id, Device], account: str, entry: DevicesChanged, plac
             devices[id_] = now = replace(device, listed=id_ in named, listed_at=place)
             if device.trusted and not now.listed:
                 happened.append(Happening(Event.WITHDRAWN, now))
-    for id_ in sorted(named - devices.keys()):
-        new = Device(account, id_, first_seen=entry.at, session=entry.resource, listed=True, listed_at=place)
-        happened += _added(devices, new)
+    if fresh := sorted(named - devices.keys()):
+        idle = _idle(devices)
+        for id_ in fresh:
+            new = Device(account, id_, first_seen=entry.at, session=entry.resource, listed=True, listed_at=place)
+            happened += _added(devices, new, idle)
     return happened
 
 
@@ -165,7 +167,7 @@ def _keyed(devices: dict[Id, Device], account: str, entry: DevicesChanged, place
     device = devices.get(id_)
     if device is None:
         new = Device(account, id_, entry.identity, first_seen=entry.at, session=entry.resource, keyed_at=place)
-        return _added(devices, new)
+        return _added(devices, new, _idle(devices))
     if place <= device.keyed_at or device.identity == entry.identity:
         return []
     decision, brought = device.decision, device.session.partition(" ")[0]
@@ -197,13 +199,18 @@ def _decided(devices: dict[Id, Device], account: str, entry: DeviceDecided, plac
     return [Happening(Event(entry.decision), now)]
 
 
-def _added(devices: dict[Id, Device], new: Device) -> list[Happening]:
-    """Take a device in; where there are too many, the oldest that is off the list and was never decided about has to go."""
+def _idle(devices: Mapping[Id, Device]) -> list[Device]:
+    """The devices that may be forgotten: off the list, and never decided about; the oldest last."""
+    idle = [one for one in devices.values() if not one.listed and one.decision is None]
+    return sorted(idle, key=lambda one: (one.first_seen, one.id), reverse=True)
+
+
+def _added(devices: dict[Id, Device], new: Device, idle: list[Device]) -> list[Happening]:
+    """Take a device in; where there are too many, the oldest of those that may be forgotten has to go."""
     if len(devices) >= MOST:
-        idle = [one for one in devices.values() if not one.listed and one.decision is None]
         if not idle:
             return []
-        del devices[min(idle, key=lambda one: (one.first_seen, one.id)).id]
+        del devices[idle.pop().id]
     devices[new.id] = new
     return [Happening(Event.ANNOUNCED, new)]
 

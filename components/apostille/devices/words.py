@@ -12,6 +12,8 @@ from apostille.devices.rules import LEGACY, MODERN, Device, Event, Happening, St
 
 LABEL = 64
 """Characters of a label."""
+LINES = 10
+"""Things that one message tells."""
 
 _P = 2**255 - 19
 _VERSIONS = {LEGACY: "OMEMO 0.3", MODERN: "OMEMO 2"}
@@ -39,10 +41,15 @@ def fingerprint(device: Device) -> str:
 
 
 def told(happened: Sequence[Happening], desk: str) -> tuple[list[str], list[str]]:
-    """What the account's person and the security contact are told: a line for each that happened. `desk` is whom to write commands to."""
+    """What the account's person and the security contact are told: a line for each that happened, up to `LINES`.
+
+    `desk` is whom to write commands to.
+    """
     decided_now = {one.device.id for one in happened if one.event is Event.APPROVED}
-    lines = [one for one in happened if not (one.event is Event.ANNOUNCED and one.device.id in decided_now)]
-    return [_line(one, desk) for one in lines], [_line(one, "") for one in lines]
+    news = [one for one in happened if not (one.event is Event.ANNOUNCED and one.device.id in decided_now)]
+    news.sort(key=lambda one: one.event is not Event.KEY_CHANGED)  # an alarm is told whatever else happened
+    more = [f"and {len(news) - LINES} more; the list of devices has them all."] if len(news) > LINES else []
+    return [*(_line(one, desk) for one in news[:LINES]), *more], [*(_line(one, "") for one in news[:LINES]), *more]
 
 
 def _line(happening: Happening, desk: str) -> str:
