@@ -1,4 +1,7 @@
-"""The register of devices: heard of in the ledger's order, decided in the ledger first, told once, remembered and never for long."""
+"""The register of devices: heard of in the ledger's order, decided in the ledger first, told once, remembered and never for long.
+
+It has more than 400 lines, as each use case has a failure of the register beside it.
+"""
 
 from __future__ import annotations
 
