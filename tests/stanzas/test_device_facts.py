@@ -126,17 +126,19 @@ def test_what_changes_no_device_is_not_told(lua: Lua) -> None:
 def test_of_several_changes_the_first_is_told_as_mod_pep_does_no_other(lua: Lua) -> None:
     one, other = publish(LEGACY_LIST, devices("11")), publish(MODERN_LIST, "")
     assert what(told(lua, iq(one, other))) == ("publish", LEGACY, "list", (11,), "")
-    assert told(lua, iq("<options/>", one)) is None
-    assert told(lua, iq(publish("urn:x", "<x xmlns='urn:x'/>"), one)) is None
+    assert what(told(lua, iq("<options/>", one))) == ("configure", LEGACY, "list", (11,), "")
+    assert what(told(lua, iq(publish("urn:x", "<x xmlns='urn:x'/>"), one))) == ("configure", LEGACY, "list", (11,), "")
 
 
 @pytest.mark.parametrize(
     ("element", "namespace"),
     [("publish", OWNER), ("retract", OWNER), ("create", OWNER), ("delete", PUBSUB), ("purge", PUBSUB), ("configure", PUBSUB)],
 )
-def test_what_mod_pep_has_no_handler_for_is_no_change(element: str, namespace: str, lua: Lua) -> None:
+def test_what_mod_pep_has_no_handler_for_is_told_as_what_changes_no_device(element: str, namespace: str, lua: Lua) -> None:
     for node in (LEGACY_LIST, MODERN_BUNDLE):
-        assert told(lua, iq(f"<{element} node='{node}'/>", namespace=namespace)) is None
+        found = told(lua, iq(f"<{element} node='{node}'/>", namespace=namespace))
+        assert found is not None
+        assert found.action == "configure"
 
 
 @pytest.mark.parametrize("namespace", [PUBSUB, OWNER, "urn:x"])

@@ -65,11 +65,17 @@ return function (facts)
 		if stanza.attr.type ~= "set" then return nil; end
 		local pubsub = stanza.tags[1];
 		local known = pubsub and pubsub.name == "pubsub" and actions[pubsub.attr.xmlns];
-		local asked = known and pubsub.tags[1]; -- mod_pep does the first element only
-		if not asked then return nil; end
-		local node, action = asked.attr.node or "", known[asked.name];
-		local ns = lists[node] or (node:sub(1, #legacy_bundle) == legacy_bundle and xmlns_legacy)
-			or (node == xmlns_modern..":bundles" and xmlns_modern);
+		if not known then return nil; end
+		-- mod_pep does the first element only, and only what it has a handler for. Whatever else names such a node is asked about too,
+		-- as it may go to a client; it is told as what changes no device.
+		local asked, node, ns, action;
+		for place, one in ipairs(pubsub.tags) do
+			asked, node = one, one.attr.node or "";
+			ns = lists[node] or (node:sub(1, #legacy_bundle) == legacy_bundle and xmlns_legacy)
+				or (node == xmlns_modern..":bundles" and xmlns_modern);
+			action = (actions[xmlns_pubsub][one.name] or actions[xmlns_owner][one.name]) and (place == 1 and known[one.name] or "configure");
+			if ns and action then break; end
+		end
 		if not (ns and action) then return nil; end
 		local item = asked:get_child("item");
 		local about, identity = "list", "";
