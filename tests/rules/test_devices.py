@@ -220,6 +220,13 @@ def test_what_was_found_is_added_and_takes_nothing_away() -> None:
     assert happened == [Event.ANNOUNCED, Event.ANNOUNCED]
 
 
+def test_a_device_of_which_only_the_bundle_was_heard_is_listed_once_it_is_found_and_one_taken_off_a_list_is_not() -> None:
+    devices, happened = after(bundle(11, K1), changed(11, action="found"))
+    assert (devices[11].listed, happened) == (True, [Event.ANNOUNCED])
+    devices, _ = after(changed(11), changed(), changed(11, action="found"))
+    assert not devices[11].listed
+
+
 entries = st.lists(
     st.one_of(
         st.builds(

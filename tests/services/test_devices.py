@@ -183,6 +183,17 @@ def test_of_a_found_device_the_first_key_is_told_to_both() -> None:
     assert bench.told() == [(ANNA, "Device 11 (OME"), (CONTACT, "Devices of ann")]
 
 
+def test_a_device_whose_bundle_came_before_its_list_was_ever_heard_is_found() -> None:
+    bench = Bench(first=True)
+    bench.gate(bench.changed(11, identity=KEY))
+    bench.ticks += 1
+    assert bench.devices.approved(ANNA, LEGACY) == frozenset()
+    assert bench.devices.met(ANNA, Announced((11,), None))
+    assert bench.devices.approved(ANNA, LEGACY) == frozenset({11})
+    assert not bench.devices.met(ANNA, Announced((11,), ()))
+    assert bench.decided() == [(11, "approved", "policy")]
+
+
 def test_what_is_announced_and_known_costs_no_look_once_all_is_read() -> None:
     bench = Bench()
     bench.gate(bench.changed(11))

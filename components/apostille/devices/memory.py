@@ -16,7 +16,7 @@ POLL = 0.2
 _MANY = 50
 """Accounts that changed at once, above which everything is read anew."""
 _NONE: frozenset[int] = frozenset()
-_NOTHING: frozenset[Id] = frozenset()
+_NOTHING: Mapping[Id, bool] = {}
 
 
 class Known(Protocol):
@@ -50,7 +50,7 @@ class Memory:
         self._ticks = ticks
         self._suffix = f"@{domain}"
         self._trusted: dict[str, Mapping[str, frozenset[int]]] = {}
-        self._known: dict[str, frozenset[Id]] = {}
+        self._known: dict[str, Mapping[Id, bool]] = {}
         self._revision = -1
         self._polled = float("-inf")
         self._used: dict[tuple[str, str, int], int] = {}
@@ -68,8 +68,8 @@ class Memory:
             return _NONE if self.keeps(jid) else None
         return found.get(namespace, _NONE)
 
-    def known(self, jid: str) -> frozenset[Id]:
-        """The devices that the register has of an account, whatever their state."""
+    def known(self, jid: str) -> Mapping[Id, bool]:
+        """The devices that the register has of an account, whatever their state; True: it has heard of a list that had them."""
         if not 0 <= self._ticks() - self._polled < POLL:
             self._look()
         return self._known.get(jid, _NOTHING)
@@ -90,7 +90,7 @@ class Memory:
 
     def _keep(self, account: str, devices: Sequence[Device]) -> None:
         self._trusted[account] = trusted(devices)
-        self._known[account] = frozenset([one.id for one in devices])
+        self._known[account] = {one.id: one.listed_at >= 0 for one in devices}
 
     def look_again(self) -> None:
         """Something changed: the next answer looks for it."""

@@ -20,7 +20,7 @@ DAY = 86_400_000
 MOST = 300
 """Devices that the register keeps of one account: three full lists (XEP-0384 lists of more than 100 are refused)."""
 FOUND = "found"
-"""The action of an entry about devices that were announced before the register heard of any change: it adds, and takes none away."""
+"""The action of an entry about devices that were announced before the register heard of any list: it adds, and takes none away."""
 _NAMING = ("publish", FOUND)
 _EMPTYING = ("retract", "delete", "purge")
 
@@ -152,6 +152,9 @@ def _listed(devices: dict[Id, Device], account: str, entry: DevicesChanged, plac
             devices[id_] = now = replace(device, listed=id_ in named, listed_at=place)
             if device.trusted and not now.listed:
                 happened.append(Happening(Event.WITHDRAWN, now))
+    for id_ in named & devices.keys() if entry.action == FOUND else ():
+        if devices[id_].listed_at < 0:  # only its bundle was heard of; what a list has said of it counts more
+            devices[id_] = replace(devices[id_], listed=True, listed_at=place)
     if fresh := sorted(named - devices.keys()):
         idle = _idle(devices)
         for id_ in fresh:

@@ -149,7 +149,7 @@ class Devices:
         return found
 
     def met(self, jid: str, announced: Announced) -> bool:
-        """An account announces devices; those that the register never heard of (they are older than it) are kept and taken in.
+        """An account announces devices; those that it never heard a list of (they are older than it) are kept and taken in.
 
         True if there were any.
 
@@ -159,19 +159,20 @@ class Devices:
         if self._met.get(jid) == announced or not self._memory.keeps(jid):
             return False
         known = self._memory.known(jid)
+        full = len(known) >= MOST
         found = [
             DevicesChanged(self._clock(), jid, "", "local", FOUND, namespace, "list", numbers)
             for namespace, listed in ((LEGACY, announced.legacy), (MODERN, announced.modern))
-            if (numbers := tuple(number for number in (listed or ()) if Id(namespace, number) not in known)[:MOST])
+            if (numbers := tuple(number for number in (listed or ()) if not known.get(Id(namespace, number), full))[:MOST])
         ]
-        if new := bool(found) and len(known) < MOST:
+        if found:
             entries: list[DeviceRecord] = [*found, *self.decisions(found)]
             first = self._ledger.keep([(entry, b"") for entry in entries])
             self.take(list(enumerate(entries, first)))
         if len(self._met) >= self._remembered:
             self._met.clear()
         self._met[jid] = announced
-        return new
+        return bool(found)
 
     def take(self, entries: Sequence[tuple[int, DeviceRecord]]) -> None:
         """Take in entries that the ledger has kept, each with its place, and keep what people have to be told.
