@@ -136,6 +136,16 @@ def test_a_message_that_cannot_be_read_is_refused_in_its_own_language(directory:
     assert verdict.text == refused("unreadable-facts", lang="ru")
 
 
+def test_sessions_that_somebody_makes_up_do_not_fill_the_memory(directory: MemoryDirectory) -> None:
+    asked = judge(directory)
+    for number in range(50_100):
+        assert asked.side(f"anna@gov.example/{number}", TODAY).party is Party.VERIFIED
+    assert len(asked._sides) <= 50_000
+    before = len(asked._sides)
+    assert asked.side(f"anna@gov.example/{'x' * 1000}", TODAY).party is Party.VERIFIED
+    assert len(asked._sides) == before
+
+
 def test_what_the_server_calls_a_room_is_one_on_whatever_host(directory: MemoryDirectory) -> None:
     lax = Rule("abroad", frozenset((Party.VERIFIED,)), frozenset((Party.REMOTE, Party.SERVICE)), Requirement.NOTHING)
     for room in ("all@conf.gov.example", "all@gate.gov.example"):
