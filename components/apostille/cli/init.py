@@ -49,14 +49,6 @@ require = "omemo"
 extras = ["invitations"]  # into rooms; the few words that one may carry are readable
 # devices = "announced"   # refuse keys for devices that nobody has; "approved" asks for the register (apostille officials devices)
 stage = "enforce"     # "observe" only writes down what would be refused; "warn" delivers, and tells the sender
-
-[[rule]]
-name = "commands"     # "devices", said to the gate: what an official asks of Apostille cannot be encrypted
-from = ["verified"]
-to = ["service"]      # also to server.components, if there are any: write a rule for those above this one
-kinds = ["chat"]
-direction = ["local"]
-require = "nothing"
 """
 
 _PROSODY = """\
